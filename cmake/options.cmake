@@ -1,0 +1,29 @@
+# Compiler flags that every target of the project shares, and the per-instruction-set ones.
+
+add_library(ixc_options INTERFACE)
+target_compile_options(ixc_options INTERFACE
+  -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Wold-style-cast -Wcast-align -Woverloaded-virtual
+  # No contraction and no reassociation: what the source says is what is computed, so that results
+  # are the same whatever the compiler thinks of a loop. Kernels ask for FMA by intrinsics.
+  -ffp-contract=off)
+if(IXC_WERROR)
+  target_compile_options(ixc_options INTERFACE -Werror)
+endif()
+if(IXC_SANITIZE)
+  add_compile_options(-fsanitize=${IXC_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${IXC_SANITIZE})
+endif()
+
+# A file named *_avx2.cc or *_avx512.cc is compiled for that instruction set and no other file is:
+# the program starts on any x86-64 and picks at run time (src/cpu/features.h).
+function(ixc_set_isa_flags)
+  foreach(source ${ARGN})
+    if(source MATCHES "_avx2\\.cc$")
+      set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "-mavx2;-mfma;-mf16c")
+    elseif(source MATCHES "_avx512\\.cc$")
+      # GCC 12 warns falsely about uninitialised values inside its own AVX-512 headers.
+      set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS
+        "-mavx512f;-mavx512bw;-mavx512dq;-mavx512vl;-mfma;-mf16c;-mprefer-vector-width=512;-Wno-uninitialized;-Wno-maybe-uninitialized")
+    endif()
+  endforeach()
+endfunction()

@@ -1,0 +1,57 @@
+// Attention by blocks of keys with a streaming softmax: no score matrix is ever stored.
+//
+//   out[i, h] = sum_j softmax_j(scale * q[i, h] . k[j, g(h)]) v[j, g(h)],   g(h) = h / (heads / kv)
+//
+// Keys and values live in blocks of kKeyBlock positions, packed so that both products are the
+// 16-wide panel product of gemm.h (one block holds every KV head of one layer):
+//
+//   key panels    [kv head][position / 16][head_dim][16]        k = dimension, n = position
+//   value panels  [kv head][dimension / 16][kKeyBlock][16]      k = position,  n = dimension
+//
+// head_dim is padded with zeros to a multiple of 16 on the value side. The reduction runs over blocks
+// of absolute key positions in ascending order whatever the number of query rows, so that prefill in
+// any chunking, decode and a cached prefix all give the same bits.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "kernels/compute.h"
+#include "tensor/tensor.h"
+
+namespace ixc {
+
+constexpr int kKeyBlock = 64;
+
+// What one block holds. dtype is F32 or F16.
+struct KvShape {
+  int num_kv_heads = 0;
+  int head_dim = 0;
+  DType dtype = DType::kF32;
+
+  size_t BlockBytes() const;
+};
+
+// Stores k and v, both [rows, num_kv_heads * head_dim], at positions first_position …. Block b of
+// the span holds positions [64 b, 64 b + 64); a block that is entered at its first position is
+// zeroed first.
+void StoreKeysValues(const KvShape& shape, ConstMatrixView k, ConstMatrixView v,
+                     int64_t first_position, std::span<std::byte* const> blocks,
+                     const Compute& compute);
+
+struct AttentionArgs {
+  KvShape kv;
+  std::span<std::byte* const> blocks;
+  int num_heads = 0;           // query heads, a multiple of kv.num_kv_heads
+  int64_t first_position = 0;  // of the first query row; used when causal
+  int64_t num_keys = 0;        // keys 0 … num_keys - 1 exist
+  bool causal = true;          // row i sees keys 0 … first_position + i, else all
+  float scale = 1.0f;
+};
+
+// q and out are [rows, num_heads * head_dim], heads side by side. out may not overlap q.
+void Attention(const AttentionArgs& args, ConstMatrixView q, MatrixView out,
+               const Compute& compute);
+
+}  // namespace ixc
