@@ -12,7 +12,8 @@ namespace ixc {
 // a * b; `what` names the quantity in the error.
 inline uint64_t CheckedMul(uint64_t a, uint64_t b, const char* what) {
   uint64_t product;
-  if (__builtin_mul_overflow(a, b, &product)) Fail("{}: {} x {} does not fit in 64 bits", what, a, b);
+  if (__builtin_mul_overflow(a, b, &product))
+    Fail("{}: {} x {} does not fit in 64 bits", what, a, b);
   return product;
 }
 

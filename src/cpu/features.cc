@@ -39,7 +39,8 @@ bool IsSupported(Isa isa) {
 Isa ParseIsa(std::string_view name) {
   for (Isa isa : {Isa::kScalar, Isa::kAvx2, Isa::kAvx512}) {
     if (name != Name(isa)) continue;
-    if (!IsSupported(isa)) Fail("this machine has no {}; leave --isa out to use the best it has", name);
+    if (!IsSupported(isa))
+      Fail("this machine has no {}; leave --isa out to use the best it has", name);
     return isa;
   }
   Fail("unknown instruction set '{}'; known are scalar, avx2 and avx512", name);

@@ -8,9 +8,9 @@
 //   key panels    [kv head][position / 16][head_dim][16]        k = dimension, n = position
 //   value panels  [kv head][dimension / 16][kKeyBlock][16]      k = position,  n = dimension
 //
-// head_dim is padded with zeros to a multiple of 16 on the value side. The reduction runs over blocks
-// of absolute key positions in ascending order whatever the number of query rows, so that prefill in
-// any chunking, decode and a cached prefix all give the same bits.
+// head_dim is padded with zeros to a multiple of 16 on the value side. The reduction runs over
+// blocks of absolute key positions in ascending order whatever the number of query rows, so that
+// prefill in any chunking, decode and a cached prefix all give the same bits.
 #pragma once
 
 #include <cstddef>

@@ -1,0 +1,42 @@
+// Keys and values of one sequence, in blocks of kKeyBlock positions.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "cpu/aligned_buffer.h"
+#include "kernels/attention/attention.h"
+
+namespace ixc {
+
+class KvCache {
+ public:
+  KvCache(const KvShape& shape, int num_layers);
+
+  // Makes room for positions [0, num_positions). What is stored stays. Blocks are as large as the
+  // shape says; memory that is not yet needed is not yet taken.
+  void Reserve(int64_t num_positions);
+
+  // Number of positions that hold keys and values.
+  int64_t length() const { return length_; }
+  void set_length(int64_t length) { length_ = length; }
+
+  const KvShape& shape() const { return shape_; }
+  int num_layers() const { return static_cast<int>(layers_.size()); }
+  // Blocks of one layer, in order of position.
+  std::span<std::byte* const> Blocks(int layer) const {
+    return layers_[static_cast<size_t>(layer)];
+  }
+  size_t num_bytes() const { return storage_.size() * block_bytes_ * layers_.size(); }
+
+ private:
+  KvShape shape_;
+  size_t block_bytes_;
+  int64_t length_ = 0;
+  std::vector<AlignedBuffer> storage_;           // one a block: all layers side by side
+  std::vector<std::vector<std::byte*>> layers_;  // [layer][block], into storage_
+};
+
+}  // namespace ixc

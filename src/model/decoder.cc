@@ -1,0 +1,94 @@
+#include "model/decoder.h"
+
+#include <cmath>
+
+#include "kernels/activation/activation.h"
+#include "kernels/norm/norm.h"
+#include "kernels/rope/rope.h"
+
+namespace ixc {
+
+// Activations of one forward pass; made once and used by every layer.
+struct Decoder::Workspace {
+  Workspace(const DecoderConfig& config, MatrixView hidden_rows)
+      : hidden(hidden_rows),
+        normed(hidden.rows, config.hidden_size),
+        qkv(hidden.rows, int64_t{config.num_heads + 2 * config.num_kv_heads} * config.head_dim),
+        context(hidden.rows, int64_t{config.num_heads} * config.head_dim),
+        gate_up(hidden.rows, 2 * config.intermediate_size),
+        cos(hidden.rows, config.head_dim / 2),
+        sin(hidden.rows, config.head_dim / 2) {}
+
+  MatrixView hidden;
+  Matrix normed, qkv, context, gate_up, cos, sin;
+};
+
+Decoder::Decoder(const DecoderConfig& config, std::vector<DecoderLayer> layers,
+                 std::vector<float> final_norm, PackedMatrix output)
+    : config_(config),
+      layers_(std::move(layers)),
+      final_norm_(std::move(final_norm)),
+      output_(std::move(output)) {}
+
+void Decoder::AttentionBlock(const DecoderLayer& layer, std::span<std::byte* const> blocks,
+                             const ForwardPass& pass, const KvShape& kv, Workspace& work,
+                             const Compute& compute) const {
+  const int64_t query_width = int64_t{config_.num_heads} * config_.head_dim;
+  const int64_t key_width = int64_t{config_.num_kv_heads} * config_.head_dim;
+
+  RmsNorm(work.hidden, layer.attention_norm.data(), config_.rms_norm_eps, work.normed, compute);
+  layer.wqkv.Apply(work.normed, work.qkv, /*accumulate=*/false, pass.image_rows, compute);
+
+  const MatrixView queries = work.qkv.View().Cols(0, query_width);
+  const MatrixView keys = work.qkv.View().Cols(query_width, key_width);
+  const MatrixView values = work.qkv.View().Cols(query_width + key_width, key_width);
+  // Queries and keys lie side by side and turn by the same angles.
+  ApplyRope(work.qkv.View().Cols(0, query_width + key_width), config_.head_dim, work.cos, work.sin,
+            compute);
+  StoreKeysValues(kv, keys, values, pass.first_position, blocks, compute);
+
+  AttentionArgs attention;
+  attention.kv = kv;
+  attention.blocks = blocks;
+  attention.num_heads = config_.num_heads;
+  attention.first_position = pass.first_position;
+  attention.num_keys = pass.first_position + work.hidden.rows;
+  attention.causal = true;
+  attention.scale = 1.0f / std::sqrt(static_cast<float>(config_.head_dim));
+  Attention(attention, queries, work.context, compute);
+
+  layer.wo.Apply(work.context, work.hidden, /*accumulate=*/true, pass.image_rows, compute);
+}
+
+void Decoder::FeedForward(const DecoderLayer& layer, const ForwardPass& pass, Workspace& work,
+                          const Compute& compute) const {
+  RmsNorm(work.hidden, layer.ffn_norm.data(), config_.rms_norm_eps, work.normed, compute);
+  layer.gate_up.Apply(work.normed, work.gate_up, /*accumulate=*/false, pass.image_rows, compute);
+  const MatrixView gate = work.gate_up.View().Cols(0, config_.intermediate_size);
+  const MatrixView up =
+      work.gate_up.View().Cols(config_.intermediate_size, config_.intermediate_size);
+  SiluMul(gate, up, gate, compute);
+  layer.w2.Apply(gate, work.hidden, /*accumulate=*/true, pass.image_rows, compute);
+}
+
+void Decoder::Forward(MatrixView hidden, const ForwardPass& pass, const SequenceState& sequence,
+                      const Compute& compute) const {
+  Workspace work(config_, hidden);
+  sequence.rope->Lookup(pass.first_position, pass.total_length, work.cos, work.sin);
+  for (int i = 0; i < num_layers(); ++i) {
+    const DecoderLayer& layer = layers_[static_cast<size_t>(i)];
+    AttentionBlock(layer, sequence.blocks(i), pass, sequence.kv, work, compute);
+    FeedForward(layer, pass, work, compute);
+    if (pass.observe) pass.observe(i, hidden);
+  }
+}
+
+Matrix Decoder::Logits(ConstMatrixView hidden, const Compute& compute) const {
+  Matrix normed(hidden.rows, config_.hidden_size);
+  RmsNorm(hidden, final_norm_.data(), config_.rms_norm_eps, normed, compute);
+  Matrix logits(hidden.rows, config_.vocab_size);
+  Gemm(normed, output_, logits, {}, compute);
+  return logits;
+}
+
+}  // namespace ixc

@@ -1,0 +1,86 @@
+// InternLM2 with partial LoRA: the text side of both models.
+//
+//   h = h + wo(attention(rope(wqkv(norm(h)))))
+//   h = h + w2(silu(w1(norm(h))) * w3(norm(h)))
+//
+// Image rows of the prefill go through the partial LoRA of all five linears; decode steps never do.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "kernels/attention/attention.h"
+#include "model/linear.h"
+#include "model/rope_table.h"
+
+namespace ixc {
+
+struct DecoderConfig {
+  int64_t hidden_size = 0;
+  int64_t intermediate_size = 0;
+  int64_t vocab_size = 0;
+  int num_heads = 0;
+  int num_kv_heads = 0;
+  int head_dim = 0;
+  float rms_norm_eps = 1e-5f;
+  RopeConfig rope;
+};
+
+struct DecoderLayer {
+  std::vector<float> attention_norm;  // [hidden]
+  PartialLoraLinear wqkv;             // rows reordered to: all queries, all keys, all values
+  PartialLoraLinear wo;
+  std::vector<float> ffn_norm;  // [hidden]
+  PartialLoraLinear gate_up;    // w1 stacked on w3: [2 intermediate, hidden]
+  PartialLoraLinear w2;
+};
+
+// Where a sequence keeps its keys, values and rotation state. Not owned.
+struct SequenceState {
+  KvShape kv;
+  std::function<std::span<std::byte* const>(int layer)> blocks;
+  RopeTable* rope = nullptr;
+};
+
+// One run of consecutive positions through all layers.
+struct ForwardPass {
+  int64_t first_position = 0;
+  int64_t total_length = 0;  // of the sequence once this call of the model is done (rope scaling)
+  std::span<const RowRange> image_rows;
+  // Called with the output of each layer, when set.
+  std::function<void(int layer, ConstMatrixView hidden)> observe;
+};
+
+class Decoder {
+ public:
+  Decoder(const DecoderConfig& config, std::vector<DecoderLayer> layers,
+          std::vector<float> final_norm, PackedMatrix output);
+
+  const DecoderConfig& config() const { return config_; }
+  int num_layers() const { return static_cast<int>(layers_.size()); }
+
+  // hidden is [rows, hidden_size]: embeddings on entry, output of the last layer on return. Keys
+  // and values of the rows are stored at first_position … of the sequence, whose blocks must exist.
+  void Forward(MatrixView hidden, const ForwardPass& pass, const SequenceState& sequence,
+               const Compute& compute) const;
+
+  // logits [rows, vocab_size] = output(norm(hidden)), float32.
+  Matrix Logits(ConstMatrixView hidden, const Compute& compute) const;
+
+ private:
+  struct Workspace;
+  void AttentionBlock(const DecoderLayer& layer, std::span<std::byte* const> blocks,
+                      const ForwardPass& pass, const KvShape& kv, Workspace& work,
+                      const Compute& compute) const;
+  void FeedForward(const DecoderLayer& layer, const ForwardPass& pass, Workspace& work,
+                   const Compute& compute) const;
+
+  DecoderConfig config_;
+  std::vector<DecoderLayer> layers_;
+  std::vector<float> final_norm_;
+  PackedMatrix output_;
+};
+
+}  // namespace ixc

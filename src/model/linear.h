@@ -1,0 +1,51 @@
+// Linear layers of the two models, plain and with partial LoRA.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "kernels/gemm/gemm.h"
+
+namespace ixc {
+
+// Rows [begin, end) of a matrix of token activations.
+struct RowRange {
+  int64_t begin = 0;
+  int64_t end = 0;
+};
+
+// y = x W^T + b
+struct Linear {
+  PackedMatrix weight;      // [n, k]
+  std::vector<float> bias;  // [n], or empty
+
+  // y = activation(x W^T + b)
+  void Apply(ConstMatrixView x, MatrixView y, Activation activation, const Compute& compute) const;
+  // y += x W^T + b
+  void AddTo(ConstMatrixView x, MatrixView y, const Compute& compute) const;
+};
+
+// Partial LoRA: rows that came from an image get a low-rank correction, the others none.
+//
+//   y = x W^T + m s (x A^T) B^T,   m = 1 on image rows, else 0,   s = alpha / rank
+//
+// W may be several matrices stacked (gate and up of the MLP); each then has its own A and B.
+struct PartialLoraLinear {
+  struct Adapter {
+    PackedMatrix a;            // [rank, k]
+    PackedMatrix b;            // [n_part, rank]
+    float scale = 1.0f;        // alpha / rank
+    int64_t first_output = 0;  // column of y where this part begins
+  };
+
+  PackedMatrix weight;  // [n, k]
+  std::vector<Adapter> adapters;
+
+  // y = … or, with `accumulate`, y += …; image_rows are ranges of rows of x. A and B are not
+  // touched when there are none (every decode step).
+  void Apply(ConstMatrixView x, MatrixView y, bool accumulate, std::span<const RowRange> image_rows,
+             const Compute& compute) const;
+};
+
+}  // namespace ixc

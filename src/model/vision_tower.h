@@ -1,0 +1,75 @@
+// The CLIP vision transformer: pictures (views) in, one feature vector a patch out.
+//
+//   x = [class, patches] + positions;  x = pre_norm(x)
+//   x = x + out(attention(qkv(norm1(x))));  x = x + fc2(quick_gelu(fc1(norm2(x))))   for each layer
+//
+// The features are the last layer's output without the class row and without a final norm.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "model/linear.h"
+
+namespace ixc {
+
+struct VisionTowerConfig {
+  int64_t width = 0;
+  int64_t mlp_width = 0;
+  int num_heads = 0;
+  int patch_size = 0;
+  int view_size = 0;  // side of a view in pixels, a multiple of patch_size
+  float layer_norm_eps = 1e-5f;
+
+  int patches_per_side() const { return view_size / patch_size; }
+  int64_t num_patches() const { return int64_t{patches_per_side()} * patches_per_side(); }
+};
+
+struct LayerNormWeights {
+  std::vector<float> weight;
+  std::vector<float> bias;
+};
+
+struct VisionLayer {
+  LayerNormWeights norm1;
+  Linear qkv;  // query, key and value projections stacked: [3 width, width]
+  Linear out;
+  LayerNormWeights norm2;
+  Linear fc1;
+  Linear fc2;
+};
+
+class VisionTower {
+ public:
+  struct Embeddings {
+    std::vector<float> class_embedding;  // [width]
+    PackedMatrix patch;                  // [width, 3 patch_size patch_size]
+    std::vector<float> positions;        // [1 + num_patches, width]
+    LayerNormWeights pre_norm;
+  };
+
+  VisionTower(const VisionTowerConfig& config, Embeddings embeddings,
+              std::vector<VisionLayer> layers);
+
+  const VisionTowerConfig& config() const { return config_; }
+
+  // pixels is [num_views, 3, view_size, view_size], normalised. Returns [num_views * num_patches,
+  // width], views one after the other, patches row by row. `progress` (if set) is called with the
+  // number of views done.
+  Matrix Encode(std::span<const float> pixels, int num_views, const Compute& compute,
+                const std::function<void(int views_done)>& progress) const;
+
+ private:
+  struct Workspace;
+  Matrix EmbedPatches(std::span<const float> pixels, int num_views, const Compute& compute) const;
+  void AttentionBlock(const VisionLayer& layer, Workspace& work, const Compute& compute) const;
+  void FeedForward(const VisionLayer& layer, Workspace& work, const Compute& compute) const;
+
+  VisionTowerConfig config_;
+  Embeddings embeddings_;
+  std::vector<VisionLayer> layers_;
+};
+
+}  // namespace ixc
