@@ -1,0 +1,66 @@
+// The engine: a model from a Hugging Face directory that answers questions about pictures.
+//
+//   ixc::Engine engine = ixc::Engine::Load({.model_dir = "internlm-xcomposer2-vl-7b"});
+//   ixc::Request request;
+//   request.query = "Please describe this image in detail.";
+//   request.images.push_back(ixc::LoadImage("photo.jpg"));
+//   std::cout << engine.Generate(request).text << '\n';
+//
+// Every function throws ixc::Error with a one-line message. An engine may be moved; one request runs
+// at a time.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "ixc/error.h"
+#include "ixc/request.h"
+
+namespace ixc {
+
+enum class ComputeMode {
+  kNative,   // weights as stored, float32 arithmetic, keys and values in half precision
+  kFloat32,  // keys and values in float32 too: the reference's numbers
+};
+
+struct EngineOptions {
+  std::string model_dir;
+  int num_threads = 0;   // 0: one per core
+  std::string isa;       // "": the best of this machine; else scalar, avx2, avx512
+  ComputeMode compute = ComputeMode::kNative;
+  std::string dtype;     // "": as stored; "f16" or "bf16": cast float32 weights while loading
+  // Called while loading with the share done, 0 … 1. May be empty.
+  std::function<void(double share)> on_load_progress;
+};
+
+// Called while an answer is made; every member may be empty.
+struct GenerationEvents {
+  // New text, always whole UTF-8 characters; the pieces add up to Result::text.
+  std::function<void(std::string_view text)> on_text;
+  // Before the first token: what is being worked on and the share of it done, 0 … 1.
+  std::function<void(const char* stage, double share)> on_progress;
+  // Asked before every step; true ends the answer with FinishReason::kCancelled.
+  std::function<bool()> is_cancelled;
+};
+
+// Decodes JPEG, PNG, WebP, GIF (first frame) or BMP. Limits: 64 MiB, 40 megapixels, 16,384 a side.
+Image LoadImage(const std::string& path);
+
+class Engine {
+ public:
+  static Engine Load(const EngineOptions& options);
+  ~Engine();
+  Engine(Engine&&) noexcept;
+  Engine& operator=(Engine&&) noexcept;
+
+  Result Generate(const Request& request, const GenerationEvents& events = {});
+
+ private:
+  class Impl;
+  explicit Engine(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace ixc

@@ -1,0 +1,43 @@
+// From logits to the next token, in the reference's order: repetition penalty, then, when sampling,
+// temperature, top-k, top-p, softmax and a draw; else the largest logit (the lowest id of equals).
+#pragma once
+
+#include <cstdint>
+#include <random>
+#include <span>
+#include <vector>
+
+#include "ixc/request.h"
+
+namespace ixc {
+
+// For every id in `seen`, once however often it occurs: l = l < 0 ? l * penalty : l / penalty.
+void ApplyRepetitionPenalty(std::span<const int32_t> seen, float penalty, std::span<float> logits);
+
+// Sets every logit below the k-th largest to minus infinity; ties with it stay. k <= 0: nothing.
+void ApplyTopK(int k, std::span<float> logits);
+
+// Removes the least probable tokens whose cumulative probability is at most 1 - top_p; the best
+// always stays.
+void ApplyTopP(float top_p, std::span<float> logits);
+
+int32_t ArgMax(std::span<const float> logits);
+
+class Sampler {
+ public:
+  // penalised: the ids that the penalty sees before anything is generated (see docs/prompts.md).
+  Sampler(const GenerationOptions& options, std::vector<int32_t> penalised);
+
+  // Chooses from raw logits and remembers the choice for the penalty.
+  int32_t Next(std::span<const float> logits);
+
+ private:
+  int32_t Draw(std::span<const float> logits);
+
+  GenerationOptions options_;
+  std::vector<int32_t> seen_;
+  std::vector<float> work_;
+  std::mt19937_64 random_;
+};
+
+}  // namespace ixc
