@@ -1,0 +1,31 @@
+// Read-only memory mapping of a regular file: weights are read in place, never copied first.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <span>
+
+namespace ixc {
+
+class MappedFile {
+ public:
+  // Follows symbolic links. Throws ixc::Error naming the path when the file is missing, is not a
+  // regular file (a directory, FIFO or device; never blocks on one), or cannot be mapped.
+  explicit MappedFile(std::filesystem::path path);
+  ~MappedFile();
+  MappedFile(MappedFile&& other) noexcept;
+  MappedFile& operator=(MappedFile&& other) noexcept;
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
+
+  const std::filesystem::path& path() const { return path_; }
+  // The whole file; empty for an empty file. Stays at its address when the object is moved.
+  std::span<const std::byte> bytes() const { return {data_, size_}; }
+
+ private:
+  std::filesystem::path path_;
+  const std::byte* data_ = nullptr;
+  size_t size_ = 0;
+};
+
+}  // namespace ixc
