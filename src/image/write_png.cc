@@ -1,0 +1,31 @@
+#include "image/write_png.h"
+
+#include <png.h>
+
+#include <span>
+#include <vector>
+
+#include "base/atomic_file.h"
+#include "base/error.h"
+
+namespace ixc {
+
+void WritePng(const std::string& path, const Image& image) {
+  png_image description{};
+  description.version = PNG_IMAGE_VERSION;
+  description.width = static_cast<png_uint_32>(image.width);
+  description.height = static_cast<png_uint_32>(image.height);
+  description.format = PNG_FORMAT_RGB;
+  png_alloc_size_t size = PNG_IMAGE_PNG_SIZE_MAX(description);  // becomes the real size
+  std::vector<std::byte> encoded(size);
+  if (png_image_write_to_memory(&description, encoded.data(), &size, 0, image.rgb.data(), 0,
+                                nullptr) == 0) {
+    Fail("{}: cannot encode a PNG of {} x {}: {}", path, image.width, image.height,
+         description.message);
+  }
+  AtomicFile file(path);
+  file.Write(std::span<const std::byte>(encoded).first(size));
+  file.Commit();
+}
+
+}  // namespace ixc
