@@ -31,6 +31,10 @@ struct KvShape {
   DType dtype = DType::kF32;
 
   size_t BlockBytes() const;
+  // Where the panels of one KV head start, in bytes from the start of the block.
+  size_t KeysOffset(int head) const;
+  size_t ValuesOffset(int head) const;
+  int PaddedDim() const;  // head_dim rounded up to 16
 };
 
 // Stores k and v, both [rows, num_kv_heads * head_dim], at positions first_position …. Block b of
