@@ -23,14 +23,17 @@ inline uint64_t CheckedAdd(uint64_t a, uint64_t b, const char* what) {
   return sum;
 }
 
-// Number of elements of a shape; negative dimensions are an error.
+// Number of elements of a shape, at most INT64_MAX so that signed arithmetic on it is safe too;
+// negative dimensions are an error.
 inline uint64_t CheckedElements(std::span<const int64_t> shape, const char* what) {
-  uint64_t elements = 1;
+  int64_t elements = 1;
   for (int64_t dimension : shape) {
     if (dimension < 0) Fail("{}: negative dimension {}", what, dimension);
-    elements = CheckedMul(elements, static_cast<uint64_t>(dimension), what);
+    if (__builtin_mul_overflow(elements, dimension, &elements)) {
+      Fail("{}: number of elements does not fit in 63 bits", what);
+    }
   }
-  return elements;
+  return static_cast<uint64_t>(elements);
 }
 
 }  // namespace ixc

@@ -1,0 +1,32 @@
+#include "formats/tensor_file.h"
+
+#include "base/error.h"
+#include "formats/safetensors.h"
+#include "formats/torch_bin.h"
+
+namespace ixc {
+namespace {
+
+TensorMap Parse(const MappedFile& file) {
+  const std::span<const std::byte> bytes = file.bytes();
+  const std::string where = file.path().string();
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  if (text.starts_with("version https://git-lfs")) {
+    Fail("{}: a Git LFS pointer, not the weights; fetch them with 'git lfs pull'", where);
+  }
+  if (IsTorchBin(bytes) || file.path().extension() == ".bin") return ParseTorchBin(bytes, where);
+  return ParseSafetensors(bytes, where);
+}
+
+}  // namespace
+
+TensorFile::TensorFile(const std::filesystem::path& path) : file_(path), contents_(Parse(file_)) {}
+
+const TensorView* TensorFile::Find(std::string_view name) const {
+  for (const NamedTensor& tensor : contents_.tensors) {
+    if (tensor.name == name) return &tensor.view;
+  }
+  return nullptr;
+}
+
+}  // namespace ixc

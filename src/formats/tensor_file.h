@@ -1,0 +1,29 @@
+// A weight file of either kind, mapped: safetensors or torch .bin, told apart by its first bytes.
+#pragma once
+
+#include <filesystem>
+#include <string_view>
+
+#include "base/mapped_file.h"
+#include "formats/tensor_map.h"
+
+namespace ixc {
+
+class TensorFile {
+ public:
+  // Throws ixc::Error when the file cannot be mapped or parsed; says so when it is a Git LFS
+  // pointer instead of the weights.
+  explicit TensorFile(const std::filesystem::path& path);
+
+  const std::filesystem::path& path() const { return file_.path(); }
+  size_t size() const { return file_.bytes().size(); }
+  const TensorMap& contents() const { return contents_; }
+  // nullptr when the file has no such tensor. Linear search: for files read whole, use contents().
+  const TensorView* Find(std::string_view name) const;
+
+ private:
+  MappedFile file_;
+  TensorMap contents_;  // views into file_
+};
+
+}  // namespace ixc

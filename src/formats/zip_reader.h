@@ -1,0 +1,28 @@
+// The zip container of PyTorch .bin files, read in place: stored (uncompressed) entries only.
+// zip64 is understood, because a shard may pass 4 GiB.
+// Format: PKWARE APPNOTE.TXT 6.3, sections 4.3 (layout) and 4.5.3 (zip64 extra field).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace ixc {
+
+struct ZipEntry {
+  std::string name;
+  std::span<const std::byte> data;  // inside the file
+  uint32_t crc32 = 0;               // as the central directory gives it; see CheckCrc
+};
+
+// Lists all entries, in the order of the central directory. Every one is checked against its
+// local header; compressed or encrypted entries, entries that leave the file or overlap the
+// directory, and a name given twice are errors. `where` names the file in errors.
+std::vector<ZipEntry> ReadZip(std::span<const std::byte> bytes, const std::string& where);
+
+// Compares an entry's bytes with its checksum. Not done by ReadZip: it would read all the weights.
+void CheckCrc(const ZipEntry& entry, const std::string& where);
+
+}  // namespace ixc

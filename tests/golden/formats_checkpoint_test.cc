@@ -1,0 +1,45 @@
+// Every tensor of the small reference checkpoints against hashes made by torch and the safetensors
+// package (tests/data/make_tensor_digests.py): one safetensors file (vl-a), two .bin shards (vl-b),
+// three safetensors shards (4khd-a).
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "formats/checkpoint.h"
+
+namespace ixc {
+namespace {
+
+const std::filesystem::path kData = IXC_TEST_DATA;
+
+std::string Fnv1a(const TensorView& tensor) {
+  uint64_t value = 0xCBF29CE484222325;
+  for (size_t i = 0; i < tensor.NumBytes(); ++i) {
+    value = (value ^ static_cast<uint64_t>(tensor.data[i])) * 0x100000001B3;
+  }
+  return fmt::format("{:016x}", value);
+}
+
+class CheckpointGolden : public testing::TestWithParam<std::string> {};
+
+TEST_P(CheckpointGolden, HoldsEveryTensorToTheByte) {
+  const Json digests = ReadJsonFile(kData / "tensor_digests.json");
+  const Json& expected = digests.at(GetParam());
+  const Checkpoint checkpoint = Checkpoint::Open(kData / "models" / GetParam());
+  EXPECT_EQ(checkpoint.names().size(), expected.size());
+  for (const auto& [name, digest] : expected.items()) {
+    const TensorView* tensor = checkpoint.Find(name);
+    ASSERT_NE(tensor, nullptr) << name;
+    EXPECT_EQ(Name(tensor->dtype), digest[0].get<std::string>()) << name;
+    EXPECT_EQ(tensor->shape, digest[1].get<std::vector<int64_t>>()) << name;
+    EXPECT_EQ(Fnv1a(*tensor), digest[2].get<std::string>()) << name;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, CheckpointGolden, testing::Values("vl-a", "vl-b", "4khd-a"),
+                         [](const auto& instance) {
+                           return "m" + instance.param.substr(0, 2) + instance.param.back();
+                         });
+
+}  // namespace
+}  // namespace ixc
