@@ -103,7 +103,7 @@ void Attention(const AttentionArgs& args, ConstMatrixView q, MatrixView out,
       task.first_position = args.first_position + begin;
       task.keys_offset = static_cast<int64_t>(kv.KeysOffset(static_cast<int>(head)));
       task.values_offset = static_cast<int64_t>(kv.ValuesOffset(static_cast<int>(head)));
-      task.scratch = ThreadScratch(kernel.scratch_floats(task));
+      task.scratch = ThreadScratch(ScratchUse::kOwn, kernel.scratch_floats(task));
       kernel.run(task);
     }
   });

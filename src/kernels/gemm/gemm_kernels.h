@@ -6,9 +6,8 @@
 
 namespace ixc {
 
-// The largest tile of any instruction set: rows of activations, and panels of 16 outputs.
-constexpr int kMaxTileRows = 14;
-constexpr int kMaxTilePanels = 2;
+// The most rows that go through the few-row product.
+constexpr int kMaxFewRows = 6;
 
 // The three element types of packed float weights, as indices into the tables below.
 enum FloatType { kTypeF32, kTypeF16, kTypeBF16, kNumFloatTypes };
@@ -28,15 +27,14 @@ struct GemmTile {
 };
 
 // A few rows against `panels` whole panels read straight from the packed weights, all of k in one
-// go: out[r][16 p + j] = sum over i of x[r][i] * w[p][i][j], the same chain as above.
+// go: out[r][16 p + j] = sum over i of x[i][r] * w[p][i][j], the same chain as above.
 struct GemmFewRows {
-  const float* x;  // row r at x + r * x_stride
+  const float* x;  // [k][rows]
   const void* w;   // [panels][k][16]
   float* out;      // row r at out + r * out_stride
   int64_t k;
-  int64_t x_stride;
   int64_t out_stride;
-  int rows;  // 1 … max_few_rows
+  int rows;  // 1 … kMaxFewRows
   int panels;
 };
 
@@ -55,7 +53,6 @@ struct GemmEpilogueRow {
 struct GemmIsa {
   int tile_rows;
   int tile_panels;
-  int max_few_rows;
   void (*tile)(const GemmTile& call);
   void (*epilogue)(const GemmEpilogueRow& call);
   // Elements to float32; `count` is a multiple of 16. F32 has none: it is read in place.

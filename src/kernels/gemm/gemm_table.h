@@ -49,7 +49,18 @@ std::span<const GemmKernel> GemmKernels();
 // to `isa`.
 const GemmKernel& ChooseGemm(DType dtype, int64_t rows, Isa isa);
 
-// Names of the run functions in gemm_kernels.inc.
+// The three ways to run a product, as gemm_kernels.inc names them.
 void GemmPlain(const GemmCall& call, const Compute& compute);
+void RunGemmBlocked(const GemmIsa& isa, const GemmCall& call, const Compute& compute);
+void RunGemmFewRows(const GemmIsa& isa, const GemmCall& call, const Compute& compute);
+
+template <const GemmIsa& isa>
+void GemmBlocked(const GemmCall& call, const Compute& compute) {
+  RunGemmBlocked(isa, call, compute);
+}
+template <const GemmIsa& isa>
+void GemvStreamed(const GemmCall& call, const Compute& compute) {
+  RunGemmFewRows(isa, call, compute);
+}
 
 }  // namespace ixc

@@ -15,6 +15,18 @@ struct Vec {
 [[maybe_unused]] inline Vec Load(const float* p) {
   return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)};
 }
+// Sixteen F16 or BF16 values, not aligned, widened.
+[[maybe_unused]] inline Vec LoadHalf(const uint16_t* p) {
+  const __m128i* halves = reinterpret_cast<const __m128i*>(p);
+  return {_mm256_cvtph_ps(_mm_loadu_si128(halves)), _mm256_cvtph_ps(_mm_loadu_si128(halves + 1))};
+}
+[[maybe_unused]] inline Vec LoadBrain(const uint16_t* p) {
+  const __m128i* halves = reinterpret_cast<const __m128i*>(p);
+  const __m256i lo = _mm256_cvtepu16_epi32(_mm_loadu_si128(halves));
+  const __m256i hi = _mm256_cvtepu16_epi32(_mm_loadu_si128(halves + 1));
+  return {_mm256_castsi256_ps(_mm256_slli_epi32(lo, 16)),
+          _mm256_castsi256_ps(_mm256_slli_epi32(hi, 16))};
+}
 [[maybe_unused]] inline void Store(float* p, Vec x) {
   _mm256_storeu_ps(p, x.lo);
   _mm256_storeu_ps(p + 8, x.hi);

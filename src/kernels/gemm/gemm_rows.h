@@ -1,0 +1,114 @@
+// The inner loops of the matrix product in terms of Vec (one panel's width): the register tile,
+// the few-row product and the widening of a stretch of a panel. Each output is one chain of fused
+// multiply-adds in ascending k in all of them.
+#pragma once
+
+#include "kernels/gemm/gemm_kernels.h"
+#include "kernels/simd/vec.h"
+
+namespace ixc {
+namespace {
+
+inline Vec LoadWide(const float* p) { return Load(p); }
+
+struct HalfBits {
+  uint16_t bits;
+};
+inline Vec LoadWide(const HalfBits* p) { return LoadHalf(&p->bits); }
+
+struct BrainBits {
+  uint16_t bits;
+};
+inline Vec LoadWide(const BrainBits* p) { return LoadBrain(&p->bits); }
+
+template <typename T>
+void WidenStretch(const void* from, int64_t count, float* to) {
+  const T* elements = static_cast<const T*>(from);
+  for (int64_t i = 0; i < count; i += 16) Store(to + i, LoadWide(elements + i));
+}
+
+// The tile of GemmTile with its numbers known: activation (r, i) lies at a[r * row_step + i *
+// k_step].
+template <int kRows, int kPanels, int kRowStep, int kKStep>
+inline void MultiplyTile(const GemmTile& call) {
+  Vec sum[kRows][kPanels];
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 2
+    for (int p = 0; p < kPanels; ++p) {
+      sum[r][p] = call.first ? Set1(0.0f) : Load(call.acc + r * call.acc_stride + 16 * p);
+    }
+  }
+  const float* a = call.a;
+  const float* b = call.b;
+  const int64_t panel_stride = call.panel_stride;
+  for (int64_t i = call.k; i > 0; --i, a += kKStep, b += 16) {
+    Vec weights[kPanels];
+#pragma GCC unroll 2
+    for (int p = 0; p < kPanels; ++p) weights[p] = Load(b + p * panel_stride);
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) {
+      const Vec x = Set1(a[r * kRowStep]);
+#pragma GCC unroll 2
+      for (int p = 0; p < kPanels; ++p) sum[r][p] = MulAdd(x, weights[p], sum[r][p]);
+    }
+  }
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 2
+    for (int p = 0; p < kPanels; ++p) Store(call.acc + r * call.acc_stride + 16 * p, sum[r][p]);
+  }
+}
+
+// Finds the tile for call.rows, the largest first: nearly all are that one.
+template <int kRows, int kPanels, int kRowStep, int kKStep>
+inline void MultiplyRows(const GemmTile& call) {
+  if constexpr (kRows > 1) {
+    if (call.rows < kRows) return MultiplyRows<kRows - 1, kPanels, kRowStep, kKStep>(call);
+  }
+  MultiplyTile<kRows, kPanels, kRowStep, kKStep>(call);
+}
+
+// `kPanels` neighbouring panels at a time, so that enough chains are in flight to hide the latency
+// of the multiply-add; the weights are widened on the way into it.
+template <typename T, int kRows, int kPanels>
+inline void FewRowsOfPanels(const GemmFewRows& call, int panel) {
+  const int64_t panel_size = call.k * 16;
+  const T* w = static_cast<const T*>(call.w) + panel * panel_size;
+  Vec sum[kRows][kPanels];
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 8
+    for (int p = 0; p < kPanels; ++p) sum[r][p] = Set1(0.0f);
+  }
+  const float* x = call.x;
+  for (int64_t i = 0; i < call.k; ++i, w += 16, x += kRows) {
+#pragma GCC unroll 8
+    for (int p = 0; p < kPanels; ++p) {
+      const Vec weight = LoadWide(w + p * panel_size);
+#pragma GCC unroll 16
+      for (int r = 0; r < kRows; ++r) {
+        sum[r][p] = MulAdd(Set1(x[r]), weight, sum[r][p]);
+      }
+    }
+  }
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 8
+    for (int p = 0; p < kPanels; ++p) {
+      Store(call.out + r * call.out_stride + 16 * (panel + p), sum[r][p]);
+    }
+  }
+}
+
+template <typename T, int kRows, int kPanels>
+inline void FewRows(const GemmFewRows& call) {
+  int panel = 0;
+  for (; panel + kPanels <= call.panels; panel += kPanels) {
+    FewRowsOfPanels<T, kRows, kPanels>(call, panel);
+  }
+  for (; panel < call.panels; ++panel) FewRowsOfPanels<T, kRows, 1>(call, panel);
+}
+
+}  // namespace
+}  // namespace ixc
