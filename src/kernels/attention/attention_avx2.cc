@@ -1,0 +1,15 @@
+// Attention on AVX2: both products on the 6 x 16 register tile of gemm_avx2.cc.
+namespace ixc {
+namespace {
+constexpr int kAttentionTileRows = 6;
+constexpr int kAttentionTilePanels = 1;
+}  // namespace
+}  // namespace ixc
+
+#include "kernels/attention/attention_rows.h"
+
+namespace ixc {
+
+const AttentionIsa kAttentionAvx2 = {ScratchFloats, AttendTask};
+
+}  // namespace ixc

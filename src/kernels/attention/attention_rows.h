@@ -1,0 +1,188 @@
+// Attention of one task in terms of Vec and the register tile of the matrix product.
+//
+// Every pair (query position, query head) of the task is one row. For each block of 64 keys:
+//
+//   S = Q K^T                        [rows, 64], four panels of keys
+//   m' = max(m, largest of scale S)  new running maximum of the row
+//   P = exp(scale S - m'), 0 where the row may not look
+//   O = O exp(m - m') + P V,  l = l exp(m - m') + sum of P
+//
+// and at the end out = O / l. A block always enters the products whole, with P = 0 behind a row's
+// last key, so that a row's result does not depend on the rows beside it. (Keys that nobody stored
+// are zeros, so those products are 0, not NaN.)
+#pragma once
+
+#include "kernels/attention/attention_kernels.h"
+#include "kernels/gemm/gemm_rows.h"
+#include "kernels/simd/math.h"
+
+namespace ixc {
+namespace {
+
+constexpr int kKeyPanels = kAttentionKeys / 16;
+
+// Rows of queries, cut into register tiles of kAttentionTileRows rows (the last may be shorter).
+// The including file defines kAttentionTileRows and kAttentionTilePanels.
+struct AttentionScratch {
+  float* q;        // [row tile][head_dim][tile rows]
+  float* scores;   // [row][64]: first S, then P
+  float* sums;     // [row][padded_dim]: O
+  float* keys;     // [panel][head_dim][16], widened; unused if F32
+  float* values;   // [panel][64][16], widened; unused if F32
+  float* largest;  // [row]: m
+  float* weight;   // [row]: l
+};
+
+inline int64_t RowsOf(const AttentionTask& task) { return int64_t{task.positions} * task.heads; }
+
+inline int64_t PaddedRows(const AttentionTask& task) {
+  return (RowsOf(task) + kAttentionTileRows - 1) / kAttentionTileRows * kAttentionTileRows;
+}
+
+inline int64_t ScratchFloats(const AttentionTask& task) {
+  const int64_t rows = (PaddedRows(task) + 15) / 16 * 16;
+  return rows * (task.head_dim + kAttentionKeys + task.padded_dim + 2) +
+         int64_t{kAttentionKeys} * (task.head_dim + task.padded_dim);
+}
+
+inline AttentionScratch CutScratch(const AttentionTask& task) {
+  const int64_t rows = (PaddedRows(task) + 15) / 16 * 16;
+  AttentionScratch cut;
+  cut.q = task.scratch;
+  cut.scores = cut.q + rows * task.head_dim;
+  cut.sums = cut.scores + rows * kAttentionKeys;
+  cut.keys = cut.sums + rows * task.padded_dim;
+  cut.values = cut.keys + int64_t{kAttentionKeys} * task.head_dim;
+  cut.largest = cut.values + int64_t{kAttentionKeys} * task.padded_dim;
+  cut.weight = cut.largest + rows;
+  return cut;
+}
+
+inline void PackQueries(const AttentionTask& task, float* to) {
+  for (int64_t row = 0; row < RowsOf(task); ++row) {
+    const float* from =
+        task.q + row / task.heads * task.q_stride + row % task.heads * task.head_dim;
+    float* column = to + row / kAttentionTileRows * kAttentionTileRows * task.head_dim +
+                    row % kAttentionTileRows;
+    for (int64_t d = 0; d < task.head_dim; ++d) column[d * kAttentionTileRows] = from[d];
+  }
+}
+
+// The panels of one block, in float32.
+inline const float* WidenPanels(const AttentionTask& task, const char* from, int64_t count,
+                                float* to) {
+  if (!task.half) return reinterpret_cast<const float*>(from);
+  WidenStretch<HalfBits>(from, count, to);
+  return to;
+}
+
+// One product of the block: acc (+)= a b over all panels, for one row tile.
+template <int kRowStep, int kKStep>
+inline void MultiplyPanels(GemmTile tile, int64_t panels) {
+  float* acc = tile.acc;
+  const float* b = tile.b;
+  for (int64_t panel = 0; panel < panels; panel += kAttentionTilePanels) {
+    tile.acc = acc + panel * 16;
+    tile.b = b + panel * tile.panel_stride;
+    if (kAttentionTilePanels == 1 || panel + kAttentionTilePanels <= panels) {
+      MultiplyRows<kAttentionTileRows, kAttentionTilePanels, kRowStep, kKStep>(tile);
+    } else {
+      MultiplyRows<kAttentionTileRows, 1, kRowStep, kKStep>(tile);
+    }
+  }
+}
+
+// Turns one row of scores into weights; `visible` of its 64 keys exist for it. Returns the factor
+// for what was summed before.
+inline float SoftmaxRow(float* scores, int64_t visible, float scale, float* largest,
+                        float* weight) {
+  Vec top = Set1(*largest);
+  for (int64_t j = visible; j < kAttentionKeys; ++j) scores[j] = -__builtin_inff();
+  Vec s[kKeyPanels];
+#pragma GCC unroll 4
+  for (int p = 0; p < kKeyPanels; ++p) {
+    s[p] = Mul(Load(scores + 16 * p), Set1(scale));
+    top = Max(top, s[p]);
+  }
+  const float new_largest = Largest(top);
+  const Vec shift = Set1(new_largest);
+  Vec total = Set1(0.0f);
+#pragma GCC unroll 4
+  for (int p = 0; p < kKeyPanels; ++p) {
+    s[p] = Exp(Sub(s[p], shift));
+    total = Add(total, s[p]);
+    Store(scores + 16 * p, s[p]);
+  }
+  float factor[16];
+  Store(factor, Exp(Set1(*largest - new_largest)));
+  *weight = *weight * factor[0] + Sum(total);
+  *largest = new_largest;
+  return factor[0];
+}
+
+inline void ScaleRow(float* sums, int64_t count, float factor) {
+  if (factor == 1.0f) return;
+  for (int64_t d = 0; d < count; d += 16) Store(sums + d, Mul(Load(sums + d), Set1(factor)));
+}
+
+// Keys of block `block` that the query at `position` of the task sees.
+inline int64_t VisibleKeys(const AttentionTask& task, int64_t block, int64_t position) {
+  const int64_t all = task.causal ? task.first_position + position + 1 : task.num_keys;
+  const int64_t left = all - block * kAttentionKeys;
+  return left < kAttentionKeys ? left : kAttentionKeys;
+}
+
+inline void AttendBlock(const AttentionTask& task, const AttentionScratch& scratch, int64_t block) {
+  const char* memory = task.blocks[block];
+  const int64_t panels = task.padded_dim / 16;
+  const float* keys = WidenPanels(task, memory + task.keys_offset,
+                                  int64_t{kAttentionKeys} * task.head_dim, scratch.keys);
+  const float* values = WidenPanels(task, memory + task.values_offset,
+                                    int64_t{kAttentionKeys} * task.padded_dim, scratch.values);
+  for (int64_t first = 0; first < RowsOf(task); first += kAttentionTileRows) {
+    const int64_t left = RowsOf(task) - first;
+    const int rows = static_cast<int>(left < kAttentionTileRows ? left : kAttentionTileRows);
+    float* scores = scratch.scores + first * kAttentionKeys;
+    float* sums = scratch.sums + first * task.padded_dim;
+    MultiplyPanels<1, kAttentionTileRows>(
+        {scratch.q + first * task.head_dim, keys, scores, task.head_dim,
+         int64_t{16} * task.head_dim, kAttentionKeys, rows, kAttentionTilePanels, true},
+        kKeyPanels);
+    for (int r = 0; r < rows; ++r) {
+      const int64_t row = first + r;
+      const float factor =
+          SoftmaxRow(scores + r * kAttentionKeys, VisibleKeys(task, block, row / task.heads),
+                     task.scale, scratch.largest + row, scratch.weight + row);
+      ScaleRow(sums + r * task.padded_dim, task.padded_dim, factor);
+    }
+    MultiplyPanels<kAttentionKeys, 1>(
+        {scores, values, sums, kAttentionKeys, int64_t{16} * kAttentionKeys, task.padded_dim, rows,
+         kAttentionTilePanels, false},
+        panels);
+  }
+}
+
+inline void StoreRow(const AttentionTask& task, const AttentionScratch& scratch, int64_t row) {
+  float* out = task.out + row / task.heads * task.out_stride + row % task.heads * task.head_dim;
+  const float* sums = scratch.sums + row * task.padded_dim;
+  const float inverse = 1.0f / scratch.weight[row];
+  for (int64_t d = 0; d < task.head_dim; ++d) out[d] = sums[d] * inverse;
+}
+
+inline void AttendTask(const AttentionTask& task) {
+  const AttentionScratch scratch = CutScratch(task);
+  PackQueries(task, scratch.q);
+  for (int64_t i = 0; i < RowsOf(task) * task.padded_dim; ++i) scratch.sums[i] = 0.0f;
+  for (int64_t row = 0; row < RowsOf(task); ++row) {
+    scratch.largest[row] = -__builtin_inff();
+    scratch.weight[row] = 0.0f;
+  }
+  const int64_t keys = task.causal ? task.first_position + task.positions : task.num_keys;
+  for (int64_t block = 0; block * kAttentionKeys < keys; ++block) {
+    AttendBlock(task, scratch, block);
+  }
+  for (int64_t row = 0; row < RowsOf(task); ++row) StoreRow(task, scratch, row);
+}
+
+}  // namespace
+}  // namespace ixc
