@@ -5,36 +5,17 @@
 #include <cstring>
 #include <vector>
 
-#include "kernels/resize/resize_rows.h"
+#include "kernels/resize/resize_table.h"
 
 namespace ixc {
 
 namespace {
 
-using resize::HorizontalArgs;
-using resize::kTapGroup;
-using resize::TapGroup;
-using resize::VerticalArgs;
-
-struct ResizeKernel {
-  Isa isa;
-  void (*horizontal)(const HorizontalArgs&);
-  void (*vertical)(const VerticalArgs&);
-};
-
 constexpr ResizeKernel kKernels[] = {
-#define IXC_RESIZE_ROW(name, isa) {Isa::isa, resize::Horizontal##name, resize::Vertical##name},
-#include "kernels/resize/resize.inc"
-#undef IXC_RESIZE_ROW
+#define RESIZE_KERNEL(name, isa, functions) {#name, Isa::isa, &functions},
+#include "kernels/resize/resize_kernels.inc"
+#undef RESIZE_KERNEL
 };
-
-const ResizeKernel& KernelFor(Isa isa) {
-  const ResizeKernel* best = &kKernels[0];
-  for (const ResizeKernel& kernel : kKernels) {
-    if (kernel.isa <= isa) best = &kernel;
-  }
-  return *best;
-}
 
 // Half the width of a filter, in source pixels when not shrinking.
 double Support(ResizeFilter filter) { return filter == ResizeFilter::kBilinear ? 1.0 : 2.0; }
@@ -58,11 +39,11 @@ struct TapTable {
 };
 
 void StoreWeight(double weight, int tap, TapGroup* groups) {
-  const double scaled = weight * (1 << resize::kPrecisionBits);
+  const double scaled = weight * (1 << kWeightBits);
   const int fixed = static_cast<int>(scaled < 0 ? scaled - 0.5 : scaled + 0.5);
   TapGroup& group = groups[tap / kTapGroup];
-  group.low[tap % kTapGroup] = static_cast<int16_t>(fixed & ((1 << resize::kLowBits) - 1));
-  group.high[tap % kTapGroup] = static_cast<int16_t>(fixed >> resize::kLowBits);
+  group.low[tap % kTapGroup] = static_cast<int16_t>(fixed & ((1 << kWeightLowBits) - 1));
+  group.high[tap % kTapGroup] = static_cast<int16_t>(fixed >> kWeightLowBits);
 }
 
 // Every operation in double and in Pillow's order, so that the rounded weights are the same.
@@ -102,8 +83,8 @@ void ResizeHorizontally(ConstRgbView in, RgbView out, ResizeFilter filter, const
   const TapTable taps = MakeTaps(in.width, out.width, filter);
   const size_t in_bytes = size_t{3} * static_cast<size_t>(in.width);
   const size_t out_bytes = size_t{3} * static_cast<size_t>(out.width);
-  const size_t slack = size_t{3} * kTapGroup * taps.groups_per_pixel + resize::kRowSlack;
-  const ResizeKernel& kernel = KernelFor(compute.isa);
+  const size_t slack = size_t{3} * kTapGroup * taps.groups_per_pixel + kRowSlack;
+  const ResizeIsa& kernel = *ChooseRow(ResizeKernels(), compute.isa).functions;
   compute.pool->ParallelFor(in.height, kRowsPerPiece, [&](int64_t begin, int64_t end) {
     std::vector<uint8_t> row(in_bytes + slack);  // zeros behind the end, which weigh nothing
     for (int64_t y = begin; y < end; ++y) {
@@ -117,7 +98,7 @@ void ResizeHorizontally(ConstRgbView in, RgbView out, ResizeFilter filter, const
 void ResizeVertically(ConstRgbView in, RgbView out, ResizeFilter filter, const Compute& compute) {
   const TapTable taps = MakeTaps(in.height, out.height, filter);
   const int64_t row_bytes = int64_t{3} * in.width;
-  const ResizeKernel& kernel = KernelFor(compute.isa);
+  const ResizeIsa& kernel = *ChooseRow(ResizeKernels(), compute.isa).functions;
   compute.pool->ParallelFor(out.height, kRowsPerPiece, [&](int64_t begin, int64_t end) {
     std::vector<const uint8_t*> rows(size_t{kTapGroup} * taps.groups_per_pixel);
     for (int64_t y = begin; y < end; ++y) {
@@ -132,6 +113,8 @@ void ResizeVertically(ConstRgbView in, RgbView out, ResizeFilter filter, const C
 }
 
 }  // namespace
+
+std::span<const ResizeKernel> ResizeKernels() { return kKernels; }
 
 void ResizeRgb(ConstRgbView in, RgbView out, ResizeFilter filter, const Compute& compute) {
   const bool horizontal = in.width != out.width;

@@ -2,18 +2,18 @@
 // with the pair's low and high weights.
 #include <immintrin.h>
 
-#include "kernels/resize/resize_rows.h"
+#include "kernels/resize/resize_kernels.h"
 
-namespace ixc::resize {
+namespace ixc {
 
 namespace {
 
-constexpr int kRounding = 1 << (kPrecisionBits - 1);
+constexpr int kRounding = 1 << (kWeightBits - 1);
 
 // (low + 2^15 high + 2^21) >> 22, eight sums.
 __m256i Finish(__m256i low, __m256i high) {
-  const __m256i sum = _mm256_add_epi32(low, _mm256_slli_epi32(high, kLowBits));
-  return _mm256_srai_epi32(_mm256_add_epi32(sum, _mm256_set1_epi32(kRounding)), kPrecisionBits);
+  const __m256i sum = _mm256_add_epi32(low, _mm256_slli_epi32(high, kWeightLowBits));
+  return _mm256_srai_epi32(_mm256_add_epi32(sum, _mm256_set1_epi32(kRounding)), kWeightBits);
 }
 
 // Two neighbouring taps' weights in every 32-bit element.
@@ -23,9 +23,7 @@ __m256i WeightPair(const int16_t* weights) {
   return _mm256_set1_epi32(pair);
 }
 
-}  // namespace
-
-void HorizontalAvx2(const HorizontalArgs& args) {
+void Horizontal(const ResizeRowArgs& args) {
   // Four RGB pixels -> 16-bit (r0 r1)(g0 g1)(b0 b1)(0 0) in the lower half, pixels 2, 3 in the
   // upper.
   const __m256i spread =
@@ -62,7 +60,7 @@ void HorizontalAvx2(const HorizontalArgs& args) {
   }
 }
 
-void VerticalAvx2(const VerticalArgs& args) {
+void Vertical(const ResizeColumnArgs& args) {
   constexpr int64_t kBlock = 16;
   int64_t b = 0;
   for (; b + kBlock <= args.num_bytes; b += kBlock) {
@@ -93,11 +91,15 @@ void VerticalAvx2(const VerticalArgs& args) {
     for (int t = 0; t < kTapGroup * args.num_groups; ++t) {
       const TapGroup& group = args.groups[t / kTapGroup];
       const int tap = t % kTapGroup;
-      sum += (group.high[tap] * (1 << kLowBits) + group.low[tap]) * args.rows[t][b];
+      sum += (group.high[tap] * (1 << kWeightLowBits) + group.low[tap]) * args.rows[t][b];
     }
-    sum >>= kPrecisionBits;
+    sum >>= kWeightBits;
     args.out[b] = static_cast<uint8_t>(sum < 0 ? 0 : sum > 255 ? 255 : sum);
   }
 }
 
-}  // namespace ixc::resize
+}  // namespace
+
+const ResizeIsa kResizeAvx2 = {Horizontal, Vertical};
+
+}  // namespace ixc

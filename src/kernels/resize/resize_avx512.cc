@@ -2,17 +2,17 @@
 // a masked end in the vertical one.
 #include <immintrin.h>
 
-#include "kernels/resize/resize_rows.h"
+#include "kernels/resize/resize_kernels.h"
 
-namespace ixc::resize {
+namespace ixc {
 
 namespace {
 
 // (low + 2^15 high + 2^21) >> 22 clipped to a byte, sixteen sums.
 __m128i FinishBytes(__m512i low, __m512i high) {
-  const __m512i rounding = _mm512_set1_epi32(1 << (kPrecisionBits - 1));
-  const __m512i sum = _mm512_add_epi32(low, _mm512_slli_epi32(high, kLowBits));
-  const __m512i value = _mm512_srai_epi32(_mm512_add_epi32(sum, rounding), kPrecisionBits);
+  const __m512i rounding = _mm512_set1_epi32(1 << (kWeightBits - 1));
+  const __m512i sum = _mm512_add_epi32(low, _mm512_slli_epi32(high, kWeightLowBits));
+  const __m512i value = _mm512_srai_epi32(_mm512_add_epi32(sum, rounding), kWeightBits);
   return _mm512_cvtusepi32_epi8(_mm512_max_epi32(value, _mm512_setzero_si512()));
 }
 
@@ -30,9 +30,7 @@ __m512i WeightPair(const int16_t* weights) {
   return _mm512_set1_epi32(pair);
 }
 
-}  // namespace
-
-void HorizontalAvx512(const HorizontalArgs& args) {
+void Horizontal(const ResizeRowArgs& args) {
   // As in resize_avx2.cc, for two output pixels: one in the lower 256 bits, one in the upper.
   const __m512i spread = _mm512_broadcast_i64x4(
       _mm256_setr_epi8(0, -1, 3, -1, 1, -1, 4, -1, 2, -1, 5, -1, -1, -1, -1, -1, 6, -1, 9, -1, 7,
@@ -69,7 +67,7 @@ void HorizontalAvx512(const HorizontalArgs& args) {
   }
 }
 
-void VerticalAvx512(const VerticalArgs& args) {
+void Vertical(const ResizeColumnArgs& args) {
   constexpr int64_t kBlock = 32;
   for (int64_t b = 0; b < args.num_bytes; b += kBlock) {
     const int64_t left = args.num_bytes - b;
@@ -98,4 +96,8 @@ void VerticalAvx512(const VerticalArgs& args) {
   }
 }
 
-}  // namespace ixc::resize
+}  // namespace
+
+const ResizeIsa kResizeAvx512 = {Horizontal, Vertical};
+
+}  // namespace ixc

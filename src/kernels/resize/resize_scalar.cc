@@ -1,26 +1,24 @@
-#include "kernels/resize/resize_rows.h"
+#include "kernels/resize/resize_kernels.h"
 
-namespace ixc::resize {
+namespace ixc {
 
 namespace {
 
 int32_t Weight(const TapGroup& group, int tap) {
-  return group.high[tap] * (1 << kLowBits) + group.low[tap];
+  return group.high[tap] * (1 << kWeightLowBits) + group.low[tap];
 }
 
 uint8_t ToByte(int32_t sum) {
-  const int32_t value = sum >> kPrecisionBits;
+  const int32_t value = sum >> kWeightBits;
   return static_cast<uint8_t>(value < 0 ? 0 : value > 255 ? 255 : value);
 }
 
-}  // namespace
-
-void HorizontalScalar(const HorizontalArgs& args) {
+void Horizontal(const ResizeRowArgs& args) {
   for (int i = 0; i < args.out_width; ++i) {
     const uint8_t* in = args.in + int64_t{3} * args.first[i];
     const TapGroup* groups = args.groups + int64_t{i} * args.groups_per_pixel;
     int32_t sum[3];
-    for (int32_t& s : sum) s = 1 << (kPrecisionBits - 1);
+    for (int32_t& s : sum) s = 1 << (kWeightBits - 1);
     for (int t = 0; t < kTapGroup * args.groups_per_pixel; ++t) {
       const int32_t weight = Weight(groups[t / kTapGroup], t % kTapGroup);
       for (int c = 0; c < 3; ++c) sum[c] += weight * in[3 * t + c];
@@ -29,9 +27,9 @@ void HorizontalScalar(const HorizontalArgs& args) {
   }
 }
 
-void VerticalScalar(const VerticalArgs& args) {
+void Vertical(const ResizeColumnArgs& args) {
   for (int64_t b = 0; b < args.num_bytes; ++b) {
-    int32_t sum = 1 << (kPrecisionBits - 1);
+    int32_t sum = 1 << (kWeightBits - 1);
     for (int t = 0; t < kTapGroup * args.num_groups; ++t) {
       sum += Weight(args.groups[t / kTapGroup], t % kTapGroup) * args.rows[t][b];
     }
@@ -39,4 +37,8 @@ void VerticalScalar(const VerticalArgs& args) {
   }
 }
 
-}  // namespace ixc::resize
+}  // namespace
+
+const ResizeIsa kResizeScalar = {Horizontal, Vertical};
+
+}  // namespace ixc

@@ -1,5 +1,4 @@
-// What one row of resize.inc computes: plain structs, so that files compiled for wider instruction
-// sets may include it.
+// What the files of one instruction set give to the resize of 8-bit pictures.
 //
 // A weight of 22 fractional bits is kept as  weight = high * 2^15 + low,  0 <= low < 2^15: pixels
 // times either part fit the 16-bit multiply-and-add-pairs instruction, and
@@ -9,13 +8,13 @@
 // is exact: whatever wraps in the two partial sums cancels modulo 2^32, and the total fits 32 bits.
 #pragma once
 
-#include <cstdint>
+#include <stdint.h>
 
-namespace ixc::resize {
+namespace ixc {
 
 constexpr int kTapGroup = 4;
-constexpr int kPrecisionBits = 22;
-constexpr int kLowBits = 15;
+constexpr int kWeightBits = 22;
+constexpr int kWeightLowBits = 15;
 
 // The weights of four neighbouring taps.
 struct TapGroup {
@@ -23,12 +22,12 @@ struct TapGroup {
   int16_t high[kTapGroup];
 };
 
-// Bytes behind a row that HorizontalArgs::in must allow to be read, besides 3 bytes a tap.
+// Bytes behind a row that ResizeRowArgs::in must allow to be read, besides 3 bytes a tap.
 constexpr int kRowSlack = 16;
 
 // One row: out[i] = sum_t weight[i][t] in[first[i] + t], three channels each. Taps beyond a real
 // filter have weight 0 and may lie behind the row's end.
-struct HorizontalArgs {
+struct ResizeRowArgs {
   const uint8_t* in;
   uint8_t* out;
   int out_width;
@@ -38,7 +37,7 @@ struct HorizontalArgs {
 };
 
 // One row: out[b] = sum_t weight[t] rows[t][b] for each of num_bytes bytes.
-struct VerticalArgs {
+struct ResizeColumnArgs {
   const uint8_t* const* rows;  // [4 num_groups]
   const TapGroup* groups;      // [num_groups]
   int num_groups;
@@ -46,10 +45,13 @@ struct VerticalArgs {
   int64_t num_bytes;
 };
 
-#define IXC_RESIZE_ROW(name, isa)               \
-  void Horizontal##name(const HorizontalArgs&); \
-  void Vertical##name(const VerticalArgs&);
-#include "kernels/resize/resize.inc"
-#undef IXC_RESIZE_ROW
+struct ResizeIsa {
+  void (*horizontal)(const ResizeRowArgs& args);
+  void (*vertical)(const ResizeColumnArgs& args);
+};
 
-}  // namespace ixc::resize
+extern const ResizeIsa kResizeScalar;
+extern const ResizeIsa kResizeAvx2;
+extern const ResizeIsa kResizeAvx512;
+
+}  // namespace ixc
