@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "formats/checkpoint.h"
+#include "formats/model_kind.h"
 
 namespace ixc {
 namespace {
@@ -33,6 +34,21 @@ TEST_P(CheckpointGolden, HoldsEveryTensorToTheByte) {
     EXPECT_EQ(Name(tensor->dtype), digest[0].get<std::string>()) << name;
     EXPECT_EQ(tensor->shape, digest[1].get<std::vector<int64_t>>()) << name;
     EXPECT_EQ(Fnv1a(*tensor), digest[2].get<std::string>()) << name;
+  }
+}
+
+TEST(ModelKindGolden, OfTheReferenceCheckpoints) {
+  for (const auto& [name, kind] :
+       {std::pair("vl-a", ModelKind::kVl), std::pair("vl-b", ModelKind::kVl),
+        std::pair("4khd-a", ModelKind::k4khd)}) {
+    const std::filesystem::path directory = kData / "models" / name;
+    const ModelConfig config = ReadModelConfig(directory);
+    EXPECT_EQ(DetectModelKind(config, Checkpoint::Open(directory)), kind) << name;
+    EXPECT_EQ(ReadGenerationConfig(directory).max_length, kind == ModelKind::kVl ? 1600 : 4480);
+    const auto lora = ReadLoraConfig(directory);
+    for (const char* linear : {"attention.wqkv", "attention.wo", "feed_forward.w2"}) {
+      EXPECT_EQ(LoraScale(kind, lora, linear), LoraScale(kind, std::nullopt, linear)) << linear;
+    }
   }
 }
 
