@@ -40,11 +40,11 @@ void CheckShapes(const AttentionArgs& args, ConstMatrixView q, MatrixView out) {
   }
 }
 
-// Query positions of one task. Around 64 query rows keep the widening of keys and values small
-// beside the products, and what they need stays in L2.
+// Query positions of one task, a divisor of the block. Up to 128 query rows (with their heads) keep
+// the widening of keys and values small beside the products, and what they need stays in L2.
 int TilePositions(int heads) {
-  int positions = 64;
-  while (positions > 1 && positions * heads > 64) positions /= 2;
+  int positions = kKeyBlock;
+  while (positions > 1 && positions * heads > 128) positions /= 2;
   return positions;
 }
 

@@ -31,22 +31,24 @@ struct AttentionScratch {
   float* values;   // [panel][64][16], widened; unused if F32
   float* largest;  // [row]: m
   float* weight;   // [row]: l
+  float* factor;   // [row], up to a multiple of 16 rows: exp(m - m')
 };
 
 inline int64_t RowsOf(const AttentionTask& task) { return int64_t{task.positions} * task.heads; }
 
+// Whole register tiles, and a multiple of 16.
 inline int64_t PaddedRows(const AttentionTask& task) {
-  return (RowsOf(task) + kAttentionTileRows - 1) / kAttentionTileRows * kAttentionTileRows;
+  return (RowsOf(task) + kAttentionTileRows + 14) / 16 * 16;
 }
 
 inline int64_t ScratchFloats(const AttentionTask& task) {
-  const int64_t rows = (PaddedRows(task) + 15) / 16 * 16;
-  return rows * (task.head_dim + kAttentionKeys + task.padded_dim + 2) +
+  const int64_t rows = PaddedRows(task);
+  return rows * (task.head_dim + kAttentionKeys + task.padded_dim + 3) +
          int64_t{kAttentionKeys} * (task.head_dim + task.padded_dim);
 }
 
 inline AttentionScratch CutScratch(const AttentionTask& task) {
-  const int64_t rows = (PaddedRows(task) + 15) / 16 * 16;
+  const int64_t rows = PaddedRows(task);
   AttentionScratch cut;
   cut.q = task.scratch;
   cut.scores = cut.q + rows * task.head_dim;
@@ -55,6 +57,7 @@ inline AttentionScratch CutScratch(const AttentionTask& task) {
   cut.values = cut.keys + int64_t{kAttentionKeys} * task.head_dim;
   cut.largest = cut.values + int64_t{kAttentionKeys} * task.padded_dim;
   cut.weight = cut.largest + rows;
+  cut.factor = cut.weight + rows;
   return cut;
 }
 
@@ -99,44 +102,65 @@ inline void MultiplyPanels(const GemmTile& whole, int64_t rows, int64_t panels) 
   }
 }
 
-// Turns one row of scores into weights; `visible` of its 64 keys exist for it. Returns the factor
-// for what was summed before.
-inline float SoftmaxRow(float* scores, int64_t visible, float scale, float* largest,
-                        float* weight) {
-  Vec top = Set1(*largest);
-  for (int64_t j = visible; j < kAttentionKeys; ++j) scores[j] = -__builtin_inff();
-  Vec s[kKeyPanels];
-#pragma GCC unroll 4
-  for (int p = 0; p < kKeyPanels; ++p) {
-    s[p] = Mul(Load(scores + 16 * p), Set1(scale));
-    top = Max(top, s[p]);
-  }
-  const float new_largest = Largest(top);
-  const Vec shift = Set1(new_largest);
-  Vec total = Set1(0.0f);
-#pragma GCC unroll 4
-  for (int p = 0; p < kKeyPanels; ++p) {
-    s[p] = Exp(Sub(s[p], shift));
-    total = Add(total, s[p]);
-    Store(scores + 16 * p, s[p]);
-  }
-  float factor[16];
-  Store(factor, Exp(Set1(*largest - new_largest)));
-  *weight = *weight * factor[0] + Sum(total);
-  *largest = new_largest;
-  return factor[0];
-}
-
-inline void ScaleRow(float* sums, int64_t count, float factor) {
-  if (factor == 1.0f) return;
-  for (int64_t d = 0; d < count; d += 16) Store(sums + d, Mul(Load(sums + d), Set1(factor)));
-}
-
 // Keys of block `block` that the query at `position` of the task sees.
 inline int64_t VisibleKeys(const AttentionTask& task, int64_t block, int64_t position) {
   const int64_t all = task.causal ? task.first_position + position + 1 : task.num_keys;
   const int64_t left = all - block * kAttentionKeys;
   return left < kAttentionKeys ? left : kAttentionKeys;
+}
+
+// Scales a row of scores, hides the keys from `visible` on, and returns the largest of the row and
+// of `largest`.
+inline float ScaleScores(float* scores, int64_t visible, float scale, float largest) {
+  Vec top = Set1(largest);
+  for (int64_t j = visible; j < kAttentionKeys; ++j) scores[j] = -__builtin_inff();
+#pragma GCC unroll 4
+  for (int p = 0; p < kKeyPanels; ++p) {
+    const Vec scaled = Mul(Load(scores + 16 * p), Set1(scale));
+    top = Max(top, scaled);
+    Store(scores + 16 * p, scaled);
+  }
+  return Largest(top);
+}
+
+// scores = exp(scores - largest); returns their sum.
+inline float WeighScores(float* scores, float largest) {
+  const Vec shift = Set1(largest);
+  Vec total = Set1(0.0f);
+#pragma GCC unroll 4
+  for (int p = 0; p < kKeyPanels; ++p) {
+    const Vec weight = ExpNotPositive(Sub(Load(scores + 16 * p), shift));
+    total = Add(total, weight);
+    Store(scores + 16 * p, weight);
+  }
+  return Sum(total);
+}
+
+// Turns the scores of all rows into weights and scales what was summed before. In three sweeps, so
+// that the rows' short reductions overlap and sixteen factors share one exponential.
+inline void SoftmaxBlock(const AttentionTask& task, const AttentionScratch& scratch,
+                         int64_t block) {
+  const int64_t rows = RowsOf(task);
+  for (int64_t row = 0; row < rows; ++row) {
+    const float before = scratch.largest[row];
+    const float after = ScaleScores(scratch.scores + row * kAttentionKeys,
+                                    VisibleKeys(task, block, row / task.heads), task.scale, before);
+    scratch.largest[row] = after;
+    scratch.factor[row] = before - after;
+  }
+  for (int64_t row = 0; row < rows; row += 16) {
+    Store(scratch.factor + row, ExpNotPositive(Load(scratch.factor + row)));
+  }
+  for (int64_t row = 0; row < rows; ++row) {
+    const float factor = scratch.factor[row];
+    const float sum = WeighScores(scratch.scores + row * kAttentionKeys, scratch.largest[row]);
+    scratch.weight[row] = scratch.weight[row] * factor + sum;
+    if (factor == 1.0f) continue;
+    float* sums = scratch.sums + row * task.padded_dim;
+    for (int64_t d = 0; d < task.padded_dim; d += 16) {
+      Store(sums + d, Mul(Load(sums + d), Set1(factor)));
+    }
+  }
 }
 
 inline void AttendBlock(const AttentionTask& task, const AttentionScratch& scratch, int64_t block) {
@@ -152,12 +176,7 @@ inline void AttendBlock(const AttentionTask& task, const AttentionScratch& scrat
   product.acc_stride = kAttentionKeys;
   product.first = true;
   MultiplyPanels<1, kAttentionTileRows>(product, rows, kKeyPanels);
-  for (int64_t row = 0; row < rows; ++row) {
-    const float factor = SoftmaxRow(scratch.scores + row * kAttentionKeys,
-                                    VisibleKeys(task, block, row / task.heads), task.scale,
-                                    scratch.largest + row, scratch.weight + row);
-    ScaleRow(scratch.sums + row * task.padded_dim, task.padded_dim, factor);
-  }
+  SoftmaxBlock(task, scratch, block);
   product.a = scratch.scores;
   product.b = WidenPanels(task, memory + task.values_offset,
                           int64_t{kAttentionKeys} * task.padded_dim, scratch.values);

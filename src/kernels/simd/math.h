@@ -9,25 +9,32 @@
 namespace ixc {
 namespace {
 
-// e^x, at most 2 units in the last place off: x = n ln 2 + r, e^x = 2^n e^r with |r| <= ln 2 / 2.
-// e^r = 1 + r + r^2 P(r), P of degree 4 fitted to a relative error of 3.2e-9 (minimax).
-// Below -87.33 (the smallest normal result) it is 0, above 88.37 infinity; NaN stays NaN.
-[[maybe_unused]] inline Vec Exp(Vec x) {
+// e^x for -87.33 <= x <= 88.37, at most 2 units in the last place off: x = n ln 2 + r and
+// e^x = 2^n e^r with |r| <= ln 2 / 2. e^r = 1 + r + r^2 P(r), P of degree 4 fitted to a relative
+// error of 3.2e-9 (minimax). Outside that range anything but a trap; NaN stays NaN.
+[[maybe_unused]] inline Vec ExpInRange(Vec x) {
   const Vec magic = Set1(12582912.0f);  // 1.5 * 2^23: adding it rounds to an integer
-  const Vec clamped = Max(Set1(-87.4f), Min(Set1(88.4f), x));
-  const Vec shifted = MulAdd(clamped, Set1(1.44269504f), magic);
+  const Vec shifted = MulAdd(x, Set1(1.44269504f), magic);
   const Vec n = Sub(shifted, magic);
   // ln 2 in two parts, the first so short that n times it is exact.
-  const Vec r = MulAdd(n, Set1(2.12194440e-4f), MulAdd(n, Set1(-0.693359375f), clamped));
+  const Vec r = MulAdd(n, Set1(2.12194440e-4f), MulAdd(n, Set1(-0.693359375f), x));
   Vec p = Set1(1.381388479e-3f);
   p = MulAdd(p, r, Set1(8.369063875e-3f));
   p = MulAdd(p, r, Set1(4.166842176e-2f));
   p = MulAdd(p, r, Set1(1.666651776e-1f));
   p = MulAdd(p, r, Set1(4.999999325e-1f));
   p = Add(MulAdd(Mul(p, r), r, r), Set1(1.0f));
-  const Vec y = Mul(p, PowerOfTwo(shifted));
-  const Vec not_small = SelectLess(x, Set1(-87.33f), Set1(0.0f), y);
-  return SelectLess(Set1(88.37f), x, Set1(__builtin_inff()), not_small);
+  return Mul(p, PowerOfTwo(shifted));
+}
+
+// e^x for x <= 0 or NaN; 0 below -87.33, where results would be subnormal.
+[[maybe_unused]] inline Vec ExpNotPositive(Vec x) {
+  return SelectLess(x, Set1(-87.33f), Set1(0.0f), ExpInRange(x));
+}
+
+// e^x; infinity above 88.37.
+[[maybe_unused]] inline Vec Exp(Vec x) {
+  return SelectLess(Set1(88.37f), x, Set1(__builtin_inff()), ExpNotPositive(x));
 }
 
 // 1 / (1 + e^-x)
