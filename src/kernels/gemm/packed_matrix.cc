@@ -75,6 +75,7 @@ PackedMatrix PackMatrix(std::span<const TensorView> parts, DType dtype,
   const int to = FloatTypeOf(dtype);
   packed.data = AlignedBuffer(
       CheckedMul(static_cast<uint64_t>(packed.NumPanels()), packed.PanelBytes(), "packed weights"));
+  const auto pack = compute.isa >= Isa::kAvx2 ? PackPanelAvx2 : PackPanelScalar;
   compute.pool->ParallelFor(packed.NumPanels(), 4, [&](int64_t first, int64_t last) {
     for (int64_t panel = first; panel < last; ++panel) {
       PackPanel call{};
@@ -85,7 +86,7 @@ PackedMatrix PackMatrix(std::span<const TensorView> parts, DType dtype,
       for (int64_t j = 0; j < kPanelWidth && panel * kPanelWidth + j < packed.n; ++j) {
         call.rows[j] = rows[static_cast<size_t>(panel * kPanelWidth + j)];
       }
-      PackPanelScalar(call);
+      pack(call);
     }
   });
   return packed;
