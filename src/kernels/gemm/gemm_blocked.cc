@@ -23,7 +23,7 @@ constexpr int64_t kChunkPanels = 16;  // 256 outputs
 constexpr int64_t kPackedFloats = int64_t{6} << 20;
 
 // Of the few-row product: panels in one call of the kernel, and bytes of weights in one piece.
-constexpr int kPanelsAtOnce = 4;
+constexpr int kPanelsAtOnce = 8;
 constexpr int64_t kPieceBytes = int64_t{1} << 19;
 
 int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }

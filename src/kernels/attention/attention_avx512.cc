@@ -1,0 +1,15 @@
+// Attention on AVX-512: both products on the 14 x 32 register tile of gemm_avx512.cc.
+namespace ixc {
+namespace {
+constexpr int kAttentionTileRows = 14;
+constexpr int kAttentionTilePanels = 2;
+}  // namespace
+}  // namespace ixc
+
+#include "kernels/attention/attention_rows.h"
+
+namespace ixc {
+
+const AttentionIsa kAttentionAvx512 = {ScratchFloats, AttendTask};
+
+}  // namespace ixc

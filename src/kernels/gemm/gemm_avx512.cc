@@ -1,0 +1,49 @@
+// Matrix product on AVX-512: 14 rows by two neighbouring panels of 16 outputs. The tile holds 28
+// sums, 2 registers of weights and 1 broadcast activation: 31 of 32. A step of k takes 28 FMAs
+// beside 16 loads. Run under emulation only so far; the tile was not tuned on such a machine.
+#include "kernels/gemm/epilogue.h"
+#include "kernels/gemm/gemm_rows.h"
+
+namespace ixc {
+
+namespace {
+
+constexpr int kTileRows = 14;
+
+void Tile(const GemmTile& call) {
+  if (call.panels == 2) return MultiplyRows<kTileRows, 2, 1, kTileRows>(call);
+  MultiplyRows<kTileRows, 1, 1, kTileRows>(call);
+}
+
+// Panels at a time: 8 to 16 sums for up to four rows (two FMAs a cycle, four cycles each), more
+// rows than that have enough chains with two panels.
+template <typename T>
+void FewRowsByCount(const GemmFewRows& call) {
+  switch (call.rows) {
+    case 1:
+      return FewRows<T, 1, 8>(call);
+    case 2:
+      return FewRows<T, 2, 4>(call);
+    case 3:
+      return FewRows<T, 3, 4>(call);
+    case 4:
+      return FewRows<T, 4, 4>(call);
+    case 5:
+      return FewRows<T, 5, 2>(call);
+    default:
+      return FewRows<T, 6, 2>(call);
+  }
+}
+
+}  // namespace
+
+const GemmIsa kGemmAvx512 = {
+    kTileRows,
+    2,
+    Tile,
+    FinishRow,
+    {nullptr, WidenStretch<HalfBits>, WidenStretch<BrainBits>},
+    {FewRowsByCount<float>, FewRowsByCount<HalfBits>, FewRowsByCount<BrainBits>},
+};
+
+}  // namespace ixc
