@@ -173,7 +173,7 @@ TEST(Attention, ResultsDoNotDependOnChunksThreadsOrUnusedMemory) {
       Attention({cache.shape, cache.blocks, heads, 0, rows, true, 0.2f}, q.view, whole.view,
                 {isa, &Pool()});
       for (int64_t chunk : {1, 7, 64, 100}) {
-        ThreadPool pool(chunk == 7 && ThreadPool(0).num_threads() > 1 ? 3 : 1);
+        ThreadPool pool(TeamOf(chunk == 7 ? 3 : 1));
         Cache grown({2, dim, dtype}, rows, 5, std::byte{static_cast<unsigned char>(chunk)});
         StridedMatrix out(rows, width, width, 0);
         for (int64_t first = 0; first < rows; first += chunk) {

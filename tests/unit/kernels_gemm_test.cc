@@ -27,11 +27,17 @@ PackedMatrix PackRandom(int64_t n, int64_t k, DType dtype, uint32_t seed) {
   return PackMatrix(std::span(&tensor.view, 1), dtype, {}, {Isa::kScalar, &Pool()});
 }
 
-float Element(const PackedMatrix& w, int64_t output, int64_t input) {
-  const int64_t index = (output / 16 * w.k + input) * 16 + output % 16;
-  const std::byte* at = w.data.data() + static_cast<size_t>(index) * SizeOf(w.dtype);
-  TensorView one{w.dtype, {1}, at};
-  return ReadAsFloat(one, "element")[0];
+// The packed weights as [n, k] in double.
+std::vector<double> Unpack(const PackedMatrix& w) {
+  const auto packed = ReadAsFloat({w.dtype, {w.NumPanels() * 16 * w.k}, w.data.data()}, "packed");
+  std::vector<double> weights;
+  for (int64_t output = 0; output < w.n; ++output) {
+    for (int64_t i = 0; i < w.k; ++i) {
+      const int64_t index = (output / 16 * w.k + i) * 16 + output % 16;
+      weights.push_back(static_cast<double>(packed[static_cast<size_t>(index)]));
+    }
+  }
+  return weights;
 }
 
 struct Expected {
@@ -39,10 +45,10 @@ struct Expected {
   double magnitude;  // sum of the products' magnitudes
 };
 
-Expected Dot(const float* x, const PackedMatrix& w, int64_t output) {
+Expected Dot(const float* x, const std::vector<double>& weights, int64_t output, int64_t k) {
   Expected sum{0, 0};
-  for (int64_t i = 0; i < w.k; ++i) {
-    const double product = static_cast<double>(x[i]) * static_cast<double>(Element(w, output, i));
+  for (int64_t i = 0; i < k; ++i) {
+    const double product = static_cast<double>(x[i]) * weights[static_cast<size_t>(output * k + i)];
     sum.value += product;
     sum.magnitude += std::abs(product);
   }
@@ -58,6 +64,7 @@ TEST_P(GemmRowTest, MeetsTheSumInDoubleOnAGridOfShapes) {
   for (int64_t n : kOutputs) {
     for (int64_t k : kInputs) {
       const PackedMatrix w = PackRandom(n, k, kernel.dtype, 7);
+      const std::vector<double> weights = Unpack(w);
       for (int64_t rows : kRows) {
         if (rows < kernel.min_rows || rows > kernel.max_rows) continue;
         StridedMatrix x(rows, k, k + 3, 1e30f), y(rows, n, n + 5, -7.0f);
@@ -66,7 +73,7 @@ TEST_P(GemmRowTest, MeetsTheSumInDoubleOnAGridOfShapes) {
         ASSERT_TRUE(y.GapsHold(-7.0f));
         for (int64_t row = 0; row < rows; ++row) {
           for (int64_t j = 0; j < n; j += 1 + n / 7) {
-            const Expected expected = Dot(x.view.Row(row), w, j);
+            const Expected expected = Dot(x.view.Row(row), weights, j, k);
             ASSERT_NEAR(y.view.Row(row)[j], expected.value, Gamma(k) * expected.magnitude)
                 << rows << " rows, n " << n << ", k " << k << ", at " << row << ", " << j;
           }
@@ -81,6 +88,7 @@ TEST_P(GemmRowTest, MeetsTheScalarRow) {
   IXC_SKIP_IF_UNSUPPORTED(kernel.isa);
   const int64_t rows = std::min(kernel.max_rows, 29), n = 83, k = 530;
   const PackedMatrix w = PackRandom(n, k, kernel.dtype, 3);
+  const std::vector<double> weights = Unpack(w);
   StridedMatrix x(rows, k, k, 0), y(rows, n, n, 0), twin(rows, n, n, 0);
   Fill(x.view, 5);
   std::vector<float> bias = RandomFloats(n, 6);
@@ -91,7 +99,7 @@ TEST_P(GemmRowTest, MeetsTheScalarRow) {
   GemmPlain({x.view, &w, twin.view, epilogue}, {Isa::kScalar, &Pool()});
   for (int64_t row = 0; row < rows; ++row) {
     for (int64_t j = 0; j < n; ++j) {
-      const Expected expected = Dot(x.view.Row(row), w, j);
+      const Expected expected = Dot(x.view.Row(row), weights, j, k);
       const double whole = expected.magnitude + std::abs(bias[static_cast<size_t>(j)]) + 4;
       ASSERT_NEAR(y.view.Row(row)[j], twin.view.Row(row)[j], 2 * Gamma(k + 3) * whole);
     }
@@ -111,6 +119,7 @@ double Activate(double z, Activation activation) {
 TEST(Gemm, EpilogueAddsBiasActivatesScalesAndAccumulates) {
   const int64_t rows = 9, n = 37, k = 40;
   const PackedMatrix w = PackRandom(n, k, DType::kF32, 1);
+  const std::vector<double> weights = Unpack(w);
   const std::vector<float> bias = RandomFloats(n, 2);
   for (Isa isa : SupportedIsas()) {
     for (Activation activation : {Activation::kNone, Activation::kQuickGelu, Activation::kGelu}) {
@@ -123,7 +132,7 @@ TEST(Gemm, EpilogueAddsBiasActivatesScalesAndAccumulates) {
         for (int64_t row = 0; row < rows; ++row) {
           for (int64_t j = 0; j < n; ++j) {
             const size_t at = static_cast<size_t>(row * n + j);
-            const Expected dot = Dot(x.view.Row(row), w, j);
+            const Expected dot = Dot(x.view.Row(row), weights, j, k);
             const double z = dot.value + static_cast<double>(bias[static_cast<size_t>(j)]);
             const double old = accumulate ? static_cast<double>(before[at]) : 0.0;
             // All three activations have slopes below 1.2; erf and exp are good to 2e-7.
@@ -140,7 +149,6 @@ TEST(Gemm, EpilogueAddsBiasActivatesScalesAndAccumulates) {
 
 TEST(Gemm, ResultsDoNotDependOnRowsOrThreads) {
   const int64_t rows = 61, n = 150, k = 700;
-  const int most_threads = std::max(1, std::min(3, ThreadPool(0).num_threads() * 2 - 1));
   for (Isa isa : SupportedIsas()) {
     for (DType dtype : {DType::kF32, DType::kF16, DType::kBF16}) {
       const PackedMatrix w = PackRandom(n, k, dtype, 1);
@@ -149,7 +157,7 @@ TEST(Gemm, ResultsDoNotDependOnRowsOrThreads) {
       StridedMatrix x(rows, k, k, 0), whole(rows, n, n, 0);
       Fill(x.view, 3);
       Gemm(x.view, w, whole.view, epilogue, {isa, &Pool()});
-      for (int threads = 1; threads <= most_threads; ++threads) {
+      for (int threads = 1; threads <= TeamOf(3); ++threads) {
         ThreadPool pool(threads);
         for (int64_t chunk : {1, 2, 5, 6, 7, 16, 50, 61}) {
           StridedMatrix y(rows, n, n, 0);

@@ -122,13 +122,13 @@ TEST(ResizeRgb, DoublesByTheCubicConvolution) {
 }
 
 TEST(ResizeRgb, SameSizeCopies) {
-  ThreadPool pool(2);
+  ThreadPool pool(TeamOf(2));
   const std::vector<uint8_t> in = RandomBytes(3 * 9 * 7, 5);
   EXPECT_EQ(Resized(in, {9, 7}, {9, 7}, ResizeFilter::kBicubic, {Isa::kScalar, &pool}), in);
 }
 
 TEST(ResizeRgb, OneColourStaysThatColour) {
-  ThreadPool pool(2);
+  ThreadPool pool(TeamOf(2));
   for (const Size to : {Size{1, 1}, Size{300, 2}, Size{33, 90}}) {
     const std::vector<uint8_t> in(3 * 50 * 40, 201);
     const auto out = Resized(in, {50, 40}, to, ResizeFilter::kBicubic, {BestIsa(), &pool});
@@ -138,7 +138,7 @@ TEST(ResizeRgb, OneColourStaysThatColour) {
 
 TEST(ResizeRgb, DoesNotDependOnThreadsOrInstructionSet) {
   ThreadPool one(1);
-  ThreadPool three(3);
+  ThreadPool three(TeamOf(3));
   const Size from{123, 77};
   const std::vector<uint8_t> in = RandomBytes(3 * 123 * 77, 6);
   for (const ResizeFilter filter : {ResizeFilter::kBilinear, ResizeFilter::kBicubic}) {
@@ -162,7 +162,7 @@ TEST(ResizeRgb, ManyTapsDoNotOverflow) {
 }
 
 TEST(ResizeBicubic, SameSizeCopies) {
-  ThreadPool pool(2);
+  ThreadPool pool(TeamOf(2));
   std::vector<float> in(2 * 5 * 4 * 3);
   for (size_t i = 0; i < in.size(); ++i) in[i] = static_cast<float>(i * i % 17) - 8.0f;
   std::vector<float> out(in.size());
@@ -192,7 +192,7 @@ TEST(ResizeBicubic, WeighsAsTheCubicConvolution) {
 }
 
 TEST(ResizeBicubic, PlanesAndChannelsAgree) {
-  ThreadPool pool(3);
+  ThreadPool pool(TeamOf(3));
   constexpr int kPlanes = 3, kIn = 24, kOut = 35;
   const std::vector<uint8_t> bytes = RandomBytes(kPlanes * kIn * kIn, 7);
   const std::vector<float> planar(bytes.begin(), bytes.end());

@@ -6,6 +6,7 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <random>
 #include <string>
@@ -91,7 +92,14 @@ struct EncodedTensor {
   TensorView view;
 };
 
+// Under emulation, a thousand times slower, grids are cut and only what the emulator is for runs.
+inline bool SmallGrid() { return std::getenv("IXC_SMALL_GRID") != nullptr; }
+
+// The emulator runs one thread.
+inline int TeamOf(int threads) { return SmallGrid() ? 1 : threads; }
+
 inline std::vector<Isa> SupportedIsas() {
+  if (SmallGrid()) return {BestIsa()};
   std::vector<Isa> isas;
   for (Isa isa : {Isa::kScalar, Isa::kAvx2, Isa::kAvx512}) {
     if (IsSupported(isa)) isas.push_back(isa);
