@@ -111,6 +111,8 @@ struct Settings {
   bool remove_extra_whitespaces = true;
   bool escape_whitespaces = true;
   bool has_character_map = false;
+  std::string bos_name = "<s>";
+  std::string eos_name = "</s>";
 };
 
 std::optional<uint8_t> FindByteOfPiece(std::string_view name) {
@@ -151,14 +153,11 @@ void ParseTrainerSpec(std::string_view bytes, const std::string& where, Sentence
       case 35:
         model.byte_fallback = reader.Varint() != 0;
         break;
-      case 45:
-        model.unk_name = reader.Bytes();
-        break;
       case 46:
-        model.bos_name = reader.Bytes();
+        settings.bos_name = reader.Bytes();
         break;
       case 47:
-        model.eos_name = reader.Bytes();
+        settings.eos_name = reader.Bytes();
         break;
       default:
         break;  // how it was trained
@@ -200,6 +199,20 @@ void CheckPiece(const Piece& piece, size_t id, bool byte_fallback, const std::st
   const bool is_nul_piece = byte_fallback && piece.text == kNulPiece && piece.type == Type::kNormal;
   if (piece.text.find('\0') != piece.text.npos && !is_nul_piece) reject("holds a NUL character");
   if (piece.type == Type::kByte && !FindByteOfPiece(piece.text)) reject("is not named as a byte");
+}
+
+// The id of the one piece of a type and, if not empty, a name.
+int32_t FindId(const SentencePieceModel& model, Type type, std::string_view name,
+               const std::string& where) {
+  const auto is_wanted = [&](const Piece& piece) {
+    return piece.type == type && (name.empty() || piece.text == name);
+  };
+  const auto found = std::ranges::find_if(model.pieces, is_wanted);
+  if (found == model.pieces.end()) {
+    Fail("{}: wanted the tokenizer of InternLM2; the special piece '{}' is missing", where,
+         name.empty() ? "<unk>" : name);
+  }
+  return static_cast<int32_t>(found - model.pieces.begin());
 }
 
 void CheckNesting(const SentencePieceModel& model, const std::string& where) {
@@ -263,6 +276,9 @@ SentencePieceModel ParseSentencePieceModel(std::string_view bytes, const std::st
     CheckPiece(model.pieces[id], id, model.byte_fallback, where);
   }
   CheckNesting(model, where);
+  model.unk_id = FindId(model, Type::kUnknown, "", where);
+  model.bos_id = FindId(model, Type::kControl, settings.bos_name, where);
+  model.eos_id = FindId(model, Type::kControl, settings.eos_name, where);
   return model;
 }
 

@@ -32,9 +32,9 @@ struct SentencePieceModel {
 
   std::vector<Piece> pieces;   // a piece's index is its id
   bool byte_fallback = false;  // what no piece covers is written as bytes
-  std::string unk_name = "<unk>";
-  std::string bos_name = "<s>";
-  std::string eos_name = "</s>";
+  int32_t unk_id = 0;
+  int32_t bos_id = 1;
+  int32_t eos_id = 2;
 };
 
 inline constexpr size_t kMaxSentencePieceModelBytes = 64 << 20;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <system_error>
 #include <type_traits>
 #include <utility>
 
@@ -18,7 +19,7 @@ namespace {
 
 using Type = SentencePieceModel::Type;
 
-constexpr size_t kMaxTextBytes = 16 << 20;
+constexpr size_t kMaxTextBytes = 4 << 20;
 constexpr std::string_view kSpaceSymbol = "\xE2\x96\x81";  // U+2581
 
 std::string WithSpaces(std::string_view piece) {
@@ -49,7 +50,7 @@ bool Overlaps(std::span<const TextRange> ranges, size_t begin, size_t end) {
 
 class Tokenizer::Impl {
  public:
-  Impl(SentencePieceModel model, const std::string& where);
+  Impl(const SentencePieceModel& model, const std::string& where);
 
   std::vector<int32_t> Encode(std::string_view text, std::span<const TextRange> typed) const;
 
@@ -60,18 +61,16 @@ class Tokenizer::Impl {
     bool is_silent;  // a control piece beyond the special ones: no text
   };
   std::vector<Piece> pieces;
-  int32_t unk_id = -1;
-  int32_t bos_id = -1;
-  int32_t eos_id = -1;
+  const int32_t unk_id;
+  const int32_t bos_id;
+  const int32_t eos_id;
 
  private:
   struct Special {
     size_t at;
     int32_t id;
   };
-  int32_t FindControl(const SentencePieceModel& model, const std::string& name,
-                      const std::string& where) const;
-  void FillPieces(SentencePieceModel& model);
+  void FillPieces(const SentencePieceModel& model);
   std::optional<Special> FindSpecial(std::string_view text, size_t from,
                                      std::span<const TextRange> typed) const;
   void EncodeRun(std::string_view text, TextRange run, std::span<const TextRange> typed,
@@ -84,28 +83,17 @@ class Tokenizer::Impl {
   std::vector<std::string> control_strings_;
 };
 
-Tokenizer::Impl::Impl(SentencePieceModel model, const std::string& where) {
+Tokenizer::Impl::Impl(const SentencePieceModel& model, const std::string& where)
+    : unk_id(model.unk_id), bos_id(model.bos_id), eos_id(model.eos_id) {
   const auto status = processor_.LoadFromSerializedProto(SerializeForLibrary(model));
   if (!status.ok()) Fail("{}: sentencepiece refuses the model: {}", where, status.message());
-  bos_id = FindControl(model, model.bos_name, where);
-  eos_id = FindControl(model, model.eos_name, where);
-  unk_id = processor_.unk_id();
   for (const auto& piece : model.pieces) {
     if (IsControlString(piece)) control_strings_.push_back(piece.text);
   }
   FillPieces(model);
 }
 
-int32_t Tokenizer::Impl::FindControl(const SentencePieceModel& model, const std::string& name,
-                                     const std::string& where) const {
-  const auto found = std::ranges::find_if(model.pieces, [&](const auto& piece) {
-    return piece.type == Type::kControl && piece.text == name;
-  });
-  if (found == model.pieces.end()) Fail("{}: there is no control piece '{}'", where, name);
-  return static_cast<int32_t>(found - model.pieces.begin());
-}
-
-void Tokenizer::Impl::FillPieces(SentencePieceModel& model) {
+void Tokenizer::Impl::FillPieces(const SentencePieceModel& model) {
   pieces.reserve(model.pieces.size());
   for (const auto& piece : model.pieces) {
     Piece& out = pieces.emplace_back();
@@ -195,7 +183,9 @@ Tokenizer::Tokenizer(Tokenizer&&) noexcept = default;
 Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
 
 Tokenizer Tokenizer::Load(const std::filesystem::path& path) {
-  const MappedFile file(std::filesystem::is_directory(path) ? path / "tokenizer.model" : path);
+  std::error_code ignored;  // what cannot be looked at cannot be mapped either
+  const bool is_directory = std::filesystem::is_directory(path, ignored);
+  const MappedFile file(is_directory ? path / "tokenizer.model" : path);
   const auto bytes = file.bytes();
   return FromBytes({reinterpret_cast<const char*>(bytes.data()), bytes.size()},
                    file.path().string());

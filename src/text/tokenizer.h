@@ -52,7 +52,7 @@ class Tokenizer {
   Tokenizer(Tokenizer&&) noexcept;
   Tokenizer& operator=(Tokenizer&&) noexcept;
 
-  // Ids of a text, without BOS. `typed`: ascending, not overlapping. At most 16 MiB of text.
+  // Ids of a text, without BOS. `typed`: ascending, not overlapping. At most 4 MiB of text.
   std::vector<int32_t> Encode(std::string_view text, std::span<const TextRange> typed = {}) const;
   // The same with BOS in front.
   std::vector<int32_t> EncodeWithBos(std::string_view text,

@@ -93,8 +93,18 @@ TEST(SentencePieceModelTest, SpecialPiecesMustBeThere) {
   for (size_t missing = 0; missing < 3; ++missing) {
     SentencePieceModel model = TinyModel();
     model.pieces.erase(model.pieces.begin() + static_cast<std::ptrdiff_t>(missing));
-    EXPECT_NE(ErrorOf(SerializeForLibrary(model)), "") << missing;
+    ExpectError(SerializeForLibrary(model), "is missing");
   }
+}
+
+// The unknown piece is known by its type, not by its name.
+TEST(SentencePieceModelTest, UnknownPieceOfAnyName) {
+  SentencePieceModel model = TinyModel();
+  model.pieces[0].text = "?!";
+  std::swap(model.pieces[0], model.pieces[3]);
+  const Tokenizer tokenizer = Tokenizer::FromBytes(SerializeForLibrary(model), "test.model");
+  EXPECT_EQ(tokenizer.unk_id(), 3);
+  EXPECT_EQ(tokenizer.Encode("a?!bz"), (std::vector<int32_t>{0, 3, 4, 3}));
 }
 
 // The library's list of matches has 64 places.

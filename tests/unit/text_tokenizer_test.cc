@@ -76,7 +76,7 @@ TEST(TokenizerTest, Pieces) {
 }
 
 TEST(TokenizerTest, TooLongTextIsAnError) {
-  EXPECT_THROW(SmallTokenizer().Encode(std::string((16 << 20) + 1, 'a')), Error);
+  EXPECT_THROW(SmallTokenizer().Encode(std::string((4 << 20) + 1, 'a')), Error);
 }
 
 TEST(TokenizerTest, MissingFileIsAnError) {
