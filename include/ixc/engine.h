@@ -6,8 +6,8 @@
 //   request.images.push_back(ixc::LoadImage("photo.jpg"));
 //   std::cout << engine.Generate(request).text << '\n';
 //
-// Every function throws ixc::Error with a one-line message. An engine may be moved; one request runs
-// at a time.
+// Every function throws ixc::Error with a one-line message. An engine may be moved; one request
+// runs at a time.
 #pragma once
 
 #include <functional>
@@ -27,10 +27,10 @@ enum class ComputeMode {
 
 struct EngineOptions {
   std::string model_dir;
-  int num_threads = 0;   // 0: one per core
-  std::string isa;       // "": the best of this machine; else scalar, avx2, avx512
+  int num_threads = 0;  // 0: one per core
+  std::string isa;      // "": the best of this machine; else scalar, avx2, avx512
   ComputeMode compute = ComputeMode::kNative;
-  std::string dtype;     // "": as stored; "f16" or "bf16": cast float32 weights while loading
+  std::string dtype;  // "": as stored; "f16" or "bf16": cast float32 weights while loading
   // Called while loading with the share done, 0 … 1. May be empty.
   std::function<void(double share)> on_load_progress;
 };
@@ -44,9 +44,6 @@ struct GenerationEvents {
   // Asked before every step; true ends the answer with FinishReason::kCancelled.
   std::function<bool()> is_cancelled;
 };
-
-// Decodes JPEG, PNG, WebP, GIF (first frame) or BMP. Limits: 64 MiB, 40 megapixels, 16,384 a side.
-Image LoadImage(const std::string& path);
 
 class Engine {
  public:

@@ -35,7 +35,7 @@ enum class ImageMarks {
 struct Request {
   std::string query;
   std::vector<std::pair<std::string, std::string>> history;  // (query, answer), oldest first
-  std::optional<std::string> system;                         // none: the model's own; "": no system turn
+  std::optional<std::string> system;  // none: the model's own; "": no system turn
   std::vector<Image> images;
   std::vector<int> hd_num;  // 4KHD: one for all pictures or one a picture; empty: 25
   ImageMarks image_marks = ImageMarks::kAdd;

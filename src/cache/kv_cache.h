@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -15,9 +16,12 @@ class KvCache {
  public:
   KvCache(const KvShape& shape, int num_layers);
 
-  // Makes room for positions [0, num_positions). What is stored stays. Blocks are as large as the
-  // shape says; memory that is not yet needed is not yet taken.
+  // Makes room for positions [0, num_positions). What is stored stays.
   void Reserve(int64_t num_positions);
+
+  // A second sequence with the same past: full blocks are shared, the last one is copied. The
+  // shared blocks are never written again, because positions are only ever appended.
+  KvCache Fork() const;
 
   // Number of positions that hold keys and values.
   int64_t length() const { return length_; }
@@ -29,14 +33,15 @@ class KvCache {
   std::span<std::byte* const> Blocks(int layer) const {
     return layers_[static_cast<size_t>(layer)];
   }
-  size_t num_bytes() const { return storage_.size() * block_bytes_ * layers_.size(); }
 
  private:
+  void Append(std::shared_ptr<AlignedBuffer> block);
+
   KvShape shape_;
   size_t block_bytes_;
   int64_t length_ = 0;
-  std::vector<AlignedBuffer> storage_;           // one a block: all layers side by side
-  std::vector<std::vector<std::byte*>> layers_;  // [layer][block], into storage_
+  std::vector<std::shared_ptr<AlignedBuffer>> storage_;  // one a block: all layers side by side
+  std::vector<std::vector<std::byte*>> layers_;          // [layer][block], into storage_
 };
 
 }  // namespace ixc

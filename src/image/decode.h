@@ -16,19 +16,9 @@
 
 namespace ixc {
 
-// What a picture may ask for. Checked against the file's header before anything is allocated.
-struct ImageLimits {
-  int64_t max_pixels = 40'000'000;
-  int max_side = 16'384;
-  size_t max_file_bytes = size_t{64} << 20;
-};
-
 // `name` is used in errors only. Throws ixc::Error for unknown formats, broken or truncated files
 // and pictures beyond the limits.
 Image DecodeImage(std::span<const std::byte> bytes, const std::string& name,
                   const ImageLimits& limits = {});
-
-// Throws ixc::Error naming the path when it cannot be read.
-Image LoadImage(const std::string& path, const ImageLimits& limits = {});
 
 }  // namespace ixc

@@ -60,6 +60,7 @@ class Decoder {
 
   const DecoderConfig& config() const { return config_; }
   int num_layers() const { return static_cast<int>(layers_.size()); }
+  DType weight_dtype() const { return output_.dtype; }
 
   // hidden is [rows, hidden_size]: embeddings on entry, output of the last layer on return. Keys
   // and values of the rows are stored at first_position … of the sequence, whose blocks must exist.

@@ -58,7 +58,7 @@ int64_t NumImageTokens(const ImageLayout& layout, const ViewGrid& grid, int patc
   const int64_t row_end = layout.row_separator.empty() ? 0 : 1;
   const int64_t between = layout.view_separator.empty() ? 0 : 1;
   return cells * (cells + row_end) + between +
-         grid.crop_rows * cells * (grid.crop_cols * cells + row_end);
+         grid.tile_rows * cells * (grid.tile_cols * cells + row_end);
 }
 
 Matrix AssembleImageTokens(const ImageLayout& layout, const ViewGrid& grid, int patches_per_side,
@@ -68,7 +68,7 @@ Matrix AssembleImageTokens(const ImageLayout& layout, const ViewGrid& grid, int 
   TokenWriter writer(layout, patches_per_side, features, tokens);
   writer.WriteGrid(/*first_view=*/0, 1, 1);
   writer.Write(layout.view_separator);
-  writer.WriteGrid(/*first_view=*/1, grid.crop_rows, grid.crop_cols);
+  writer.WriteGrid(/*first_view=*/1, grid.tile_rows, grid.tile_cols);
   return tokens;
 }
 

@@ -6,7 +6,7 @@ namespace ixc {
 
 RopeTable::RopeTable(const RopeConfig& config)
     : config_(config), longest_(config.max_position_embeddings) {
-  SetBase(config.theta);
+  SetBase(static_cast<float>(config.theta));
 }
 
 void RopeTable::SetBase(float base) {
@@ -20,21 +20,21 @@ void RopeTable::SetBase(float base) {
 }
 
 void RopeTable::Lookup(int64_t first, int64_t total_length, MatrixView cos, MatrixView sin) {
-  if (config_.scaling == RopeConfig::Scaling::kDynamic && total_length > longest_) {
+  if (config_.scaling.type == RopeScaling::Type::kDynamic && total_length > longest_) {
     longest_ = total_length;
     // base' = base (f S / M - (f - 1))^(d / (d - 2)), in double and rounded once: in the reference
     // this one is a Python number, not a tensor.
     const double d = config_.head_dim;
-    const double f = config_.factor;
+    const double f = config_.scaling.factor;
     const double growth = f * static_cast<double>(total_length) /
                               static_cast<double>(config_.max_position_embeddings) -
                           (f - 1.0);
     SetBase(static_cast<float>(config_.theta * std::pow(growth, d / (d - 2.0))));
   }
-  const bool linear = config_.scaling == RopeConfig::Scaling::kLinear;
+  const bool linear = config_.scaling.type == RopeScaling::Type::kLinear;
   for (int64_t row = 0; row < cos.rows; ++row) {
     float position = static_cast<float>(first + row);
-    if (linear) position /= config_.factor;
+    if (linear) position /= static_cast<float>(config_.scaling.factor);
     for (int64_t i = 0; i < cos.cols; ++i) {
       const float angle = position * inv_freq_[static_cast<size_t>(i)];
       cos.Row(row)[i] = std::cos(angle);

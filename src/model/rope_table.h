@@ -9,16 +9,15 @@
 #include <cstdint>
 #include <vector>
 
+#include "formats/model_config.h"
 #include "tensor/tensor.h"
 
 namespace ixc {
 
 struct RopeConfig {
-  enum class Scaling : uint8_t { kNone, kLinear, kDynamic };
-  float theta = 10000.0f;
+  double theta = 10000.0;
   int head_dim = 0;
-  Scaling scaling = Scaling::kNone;
-  float factor = 1.0f;
+  RopeScaling scaling;
   int64_t max_position_embeddings = 0;
 };
 

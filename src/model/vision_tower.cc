@@ -67,14 +67,12 @@ VisionTower::VisionTower(const VisionTowerConfig& config, Embeddings embeddings,
                          std::vector<VisionLayer> layers)
     : config_(config), embeddings_(std::move(embeddings)), layers_(std::move(layers)) {}
 
-Matrix VisionTower::EmbedPatches(std::span<const float> pixels, int num_views,
-                                 const Compute& compute) const {
+Matrix VisionTower::EmbedPatches(ConstMatrixView pixels, const Compute& compute) const {
   const int64_t num_patches = config_.num_patches();
-  const int64_t view_elements = int64_t{3} * config_.view_size * config_.view_size;
   Matrix patches(num_patches, embeddings_.patch.k);
-  Matrix hidden(num_views * (num_patches + 1), config_.width);
-  for (int view = 0; view < num_views; ++view) {
-    const float* picture = pixels.data() + view * view_elements;
+  Matrix hidden(pixels.rows * (num_patches + 1), config_.width);
+  for (int64_t view = 0; view < pixels.rows; ++view) {
+    const float* picture = pixels.Row(view);
     compute.pool->ParallelFor(num_patches, 64, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) CopyPatch(picture, i, config_, patches.Row(i));
     });
@@ -122,17 +120,14 @@ void VisionTower::FeedForward(const VisionLayer& layer, Workspace& work,
   layer.fc2.AddTo(work.mlp, work.hidden, compute);
 }
 
-Matrix VisionTower::Encode(std::span<const float> pixels, int num_views, const Compute& compute,
+Matrix VisionTower::Encode(ConstMatrixView pixels, const Compute& compute,
                            const std::function<void(int views_done)>& progress) const {
   const int64_t num_patches = config_.num_patches();
-  const size_t view_elements =
-      size_t{3} * static_cast<size_t>(config_.view_size) * static_cast<size_t>(config_.view_size);
+  const int num_views = static_cast<int>(pixels.rows);
   Matrix features(num_views * num_patches, config_.width);
   for (int first = 0; first < num_views; first += kViewsPerBatch) {
     const int count = std::min(kViewsPerBatch, num_views - first);
-    const auto batch = pixels.subspan(static_cast<size_t>(first) * view_elements,
-                                      static_cast<size_t>(count) * view_elements);
-    Workspace work(config_, EmbedPatches(batch, count, compute), count);
+    Workspace work(config_, EmbedPatches(pixels.Rows(first, count), compute), count);
     for (const VisionLayer& layer : layers_) {
       AttentionBlock(layer, work, compute);
       FeedForward(layer, work, compute);

@@ -55,15 +55,15 @@ class VisionTower {
 
   const VisionTowerConfig& config() const { return config_; }
 
-  // pixels is [num_views, 3, view_size, view_size], normalised. Returns [num_views * num_patches,
-  // width], views one after the other, patches row by row. `progress` (if set) is called with the
-  // number of views done.
-  Matrix Encode(std::span<const float> pixels, int num_views, const Compute& compute,
+  // pixels is [num_views, 3 * view_size * view_size], normalised, each view [3, size, size].
+  // Returns [num_views * num_patches, width], views one after the other, patches row by row.
+  // `progress` (if set) is called with the number of views done.
+  Matrix Encode(ConstMatrixView pixels, const Compute& compute,
                 const std::function<void(int views_done)>& progress) const;
 
  private:
   struct Workspace;
-  Matrix EmbedPatches(std::span<const float> pixels, int num_views, const Compute& compute) const;
+  Matrix EmbedPatches(ConstMatrixView pixels, const Compute& compute) const;
   void AttentionBlock(const VisionLayer& layer, Workspace& work, const Compute& compute) const;
   void FeedForward(const VisionLayer& layer, Workspace& work, const Compute& compute) const;
 

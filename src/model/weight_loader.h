@@ -1,0 +1,60 @@
+// From named tensors to the weights of layers: checks, stacking, row order, packing, progress.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "model/linear.h"
+#include "model/vision_tower.h"
+#include "model/weight_source.h"
+
+namespace ixc {
+
+struct LoadOptions {
+  std::optional<DType> cast_float32_to;           // F16 or BF16
+  std::function<void(double share)> on_progress;  // 0 … 1; may be empty
+};
+
+class WeightLoader {
+ public:
+  // All three must outlive the loader.
+  WeightLoader(const WeightSource& source, const LoadOptions& options, const Compute& compute)
+      : source_(source), options_(options), compute_(compute) {}
+
+  // The tensors `names`, each [rows, ...] with `inputs` elements a row, stacked.
+  struct MatrixSpec {
+    std::vector<std::string> names;
+    std::vector<std::vector<int64_t>> shapes;
+    std::span<const int64_t> row_order;  // of the stack; empty: as it is
+  };
+  PackedMatrix LoadMatrix(const MatrixSpec& spec);
+  PackedMatrix LoadMatrix(const std::string& name, std::vector<int64_t> shape,
+                          std::span<const int64_t> row_order = {});
+
+  std::vector<float> LoadVector(const std::string& name, std::vector<int64_t> shape);
+
+  // PREFIX.weight and PREFIX.bias
+  Linear LoadLinear(const std::string& prefix, int64_t outputs, int64_t inputs);
+  LayerNormWeights LoadLayerNorm(const std::string& prefix, int64_t width);
+
+  // One linear with partial LoRA; PREFIX.Plora_A.weight tells the rank.
+  struct LoraPart {
+    std::string prefix;
+    int64_t outputs = 0;
+    float scale = 1.0f;
+  };
+  PartialLoraLinear LoadPartialLora(std::span<const LoraPart> parts, int64_t inputs,
+                                    std::span<const int64_t> row_order = {});
+
+ private:
+  TensorView Get(const std::string& name, const std::vector<int64_t>& shape);
+
+  const WeightSource& source_;
+  const LoadOptions& options_;
+  const Compute& compute_;
+  uint64_t loaded_bytes_ = 0;
+};
+
+}  // namespace ixc

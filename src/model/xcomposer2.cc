@@ -1,0 +1,249 @@
+#include "model/xcomposer2.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/error.h"
+#include "base/half.h"
+#include "kernels/resize/resize.h"
+#include "model/weight_loader.h"
+
+namespace ixc {
+
+namespace {
+
+constexpr const char* kTower = "vit.vision_tower.vision_model.";
+
+// alpha / rank of a linear such as "attention.wqkv".
+using LoraScales = std::function<double(const std::string& linear)>;
+
+// VL looks at one view of img_size pixels, 4KHD at views of the tower's own size.
+int ViewSize(const ModelConfig& config, ModelKind kind) {
+  return static_cast<int>(kind == ModelKind::kVl ? config.img_size : config.vision.image_size);
+}
+
+VisionTowerConfig TowerConfig(const ModelConfig& config, ModelKind kind) {
+  VisionTowerConfig tower;
+  tower.width = config.vision.hidden_size;
+  tower.mlp_width = config.vision.intermediate_size;
+  tower.num_heads = static_cast<int>(config.vision.num_heads);
+  tower.patch_size = static_cast<int>(config.vision.patch_size);
+  tower.view_size = ViewSize(config, kind);
+  tower.layer_norm_eps = static_cast<float>(config.vision.layer_norm_eps);
+  return tower;
+}
+
+DecoderConfig DecoderConfigOf(const ModelConfig& config) {
+  DecoderConfig decoder;
+  decoder.hidden_size = config.hidden_size;
+  decoder.intermediate_size = config.intermediate_size;
+  decoder.vocab_size = config.vocab_size;
+  decoder.num_heads = static_cast<int>(config.num_heads);
+  decoder.num_kv_heads = static_cast<int>(config.num_kv_heads);
+  decoder.head_dim = static_cast<int>(config.head_dim);
+  decoder.rms_norm_eps = static_cast<float>(config.rms_norm_eps);
+  decoder.rope.theta = config.rope_theta;
+  decoder.rope.head_dim = decoder.head_dim;
+  decoder.rope.scaling = config.rope_scaling;
+  decoder.rope.max_position_embeddings = config.max_position_embeddings;
+  return decoder;
+}
+
+// The checkpoint interleaves wqkv by KV group: its query heads, its key head, its value head. Here
+// all queries come first, then all keys, then all values, so that each is one block of columns.
+std::vector<int64_t> QkvRowOrder(const ModelConfig& config) {
+  const int64_t dim = config.head_dim;
+  const int64_t queries_per_group = config.num_heads / config.num_kv_heads;
+  const int64_t group_rows = (queries_per_group + 2) * dim;
+  std::vector<int64_t> order;
+  const auto append_head = [&](int64_t group, int64_t head_in_group) {
+    for (int64_t d = 0; d < dim; ++d) order.push_back(group * group_rows + head_in_group * dim + d);
+  };
+  for (int64_t head = 0; head < config.num_heads; ++head) {
+    append_head(head / queries_per_group, head % queries_per_group);
+  }
+  for (int64_t kv_part : {queries_per_group, queries_per_group + 1}) {
+    for (int64_t group = 0; group < config.num_kv_heads; ++group) append_head(group, kv_part);
+  }
+  return order;
+}
+
+// A position table of another square grid, resized; the class row stays.
+std::vector<float> ResizePositions(const std::vector<float>& table, int64_t rows,
+                                   const VisionTowerConfig& tower, const std::string& name,
+                                   const Compute& compute) {
+  const int side = static_cast<int>(std::lround(std::sqrt(static_cast<double>(rows - 1))));
+  if (int64_t{side} * side + 1 != rows || side < 1) {
+    Fail("tensor '{}' has {} rows, wanted one and a square number, such as {}", name, rows,
+         tower.num_patches() + 1);
+  }
+  const int width = static_cast<int>(tower.width);
+  const int new_side = tower.patches_per_side();
+  std::vector<float> resized(static_cast<size_t>((tower.num_patches() + 1) * width));
+  std::copy_n(table.begin(), width, resized.begin());
+  ResizeBicubic({table.data() + width, 1, side, side, width},
+                {resized.data() + width, 1, new_side, new_side, width}, compute);
+  return resized;
+}
+
+// The position table [1 + side^2, width]. VL checkpoints hold it in the size that they need; a
+// stock CLIP table is resized.
+std::vector<float> LoadPositions(WeightLoader& loader, const WeightSource& source,
+                                 const VisionTowerConfig& tower, const Compute& compute) {
+  const std::string name = std::string(kTower) + "embeddings.position_embedding.weight";
+  const TensorView* stored = source.Find(name);
+  const int64_t wanted = tower.num_patches() + 1;
+  const int64_t rows = stored != nullptr && !stored->shape.empty() ? stored->shape[0] : wanted;
+  std::vector<float> table = loader.LoadVector(name, {rows, tower.width});
+  return rows == wanted ? table : ResizePositions(table, rows, tower, name, compute);
+}
+
+VisionLayer LoadVisionLayer(WeightLoader& loader, const VisionTowerConfig& tower, int index) {
+  const std::string prefix = kTower + ("encoder.layers." + std::to_string(index)) + ".";
+  const std::string attention = prefix + "self_attn.";
+  VisionLayer layer;
+  layer.norm1 = loader.LoadLayerNorm(prefix + "layer_norm1", tower.width);
+  const std::vector<int64_t> square = {tower.width, tower.width};
+  layer.qkv.weight = loader.LoadMatrix(
+      {{attention + "q_proj.weight", attention + "k_proj.weight", attention + "v_proj.weight"},
+       {square, square, square},
+       {}});
+  for (const char* projection : {"q_proj", "k_proj", "v_proj"}) {
+    const auto bias = loader.LoadVector(attention + projection + ".bias", {tower.width});
+    layer.qkv.bias.insert(layer.qkv.bias.end(), bias.begin(), bias.end());
+  }
+  layer.out = loader.LoadLinear(attention + "out_proj", tower.width, tower.width);
+  layer.norm2 = loader.LoadLayerNorm(prefix + "layer_norm2", tower.width);
+  layer.fc1 = loader.LoadLinear(prefix + "mlp.fc1", tower.mlp_width, tower.width);
+  layer.fc2 = loader.LoadLinear(prefix + "mlp.fc2", tower.width, tower.mlp_width);
+  return layer;
+}
+
+std::unique_ptr<VisionTower> LoadTower(WeightLoader& loader, const WeightSource& source,
+                                       const ModelConfig& config, ModelKind kind,
+                                       const Compute& compute) {
+  const VisionTowerConfig tower = TowerConfig(config, kind);
+  const std::string embeddings = std::string(kTower) + "embeddings.";
+  VisionTower::Embeddings embedded;
+  embedded.class_embedding = loader.LoadVector(embeddings + "class_embedding", {tower.width});
+  embedded.patch = loader.LoadMatrix(embeddings + "patch_embedding.weight",
+                                     {tower.width, 3, tower.patch_size, tower.patch_size});
+  embedded.positions = LoadPositions(loader, source, tower, compute);
+  embedded.pre_norm = loader.LoadLayerNorm(std::string(kTower) + "pre_layrnorm", tower.width);
+  std::vector<VisionLayer> layers;
+  for (int i = 0; i < static_cast<int>(config.vision.num_layers); ++i) {
+    layers.push_back(LoadVisionLayer(loader, tower, i));
+  }
+  return std::make_unique<VisionTower>(tower, std::move(embedded), std::move(layers));
+}
+
+DecoderLayer LoadDecoderLayer(WeightLoader& loader, const ModelConfig& config,
+                              const LoraScales& scale_of, std::span<const int64_t> qkv_order,
+                              int index) {
+  const std::string prefix = "model.layers." + std::to_string(index) + ".";
+  const int64_t hidden = config.hidden_size;
+  const int64_t inner = config.intermediate_size;
+  const auto part = [&](const char* name, int64_t outputs) {
+    return WeightLoader::LoraPart{prefix + name, outputs, static_cast<float>(scale_of(name))};
+  };
+  const WeightLoader::LoraPart qkv[] = {
+      part("attention.wqkv", static_cast<int64_t>(qkv_order.size()))};
+  const WeightLoader::LoraPart out[] = {part("attention.wo", hidden)};
+  const WeightLoader::LoraPart gate_up[] = {part("feed_forward.w1", inner),
+                                            part("feed_forward.w3", inner)};
+  const WeightLoader::LoraPart down[] = {part("feed_forward.w2", hidden)};
+  DecoderLayer layer;
+  layer.attention_norm = loader.LoadVector(prefix + "attention_norm.weight", {hidden});
+  layer.wqkv = loader.LoadPartialLora(qkv, hidden, qkv_order);
+  layer.wo = loader.LoadPartialLora(out, config.num_heads * config.head_dim);
+  layer.ffn_norm = loader.LoadVector(prefix + "ffn_norm.weight", {hidden});
+  layer.gate_up = loader.LoadPartialLora(gate_up, hidden);
+  layer.w2 = loader.LoadPartialLora(down, inner);
+  return layer;
+}
+
+std::unique_ptr<Decoder> LoadDecoder(WeightLoader& loader, const ModelConfig& config,
+                                     const LoraScales& scale_of) {
+  const std::vector<int64_t> qkv_order = QkvRowOrder(config);
+  std::vector<DecoderLayer> layers;
+  for (int i = 0; i < static_cast<int>(config.num_layers); ++i) {
+    layers.push_back(LoadDecoderLayer(loader, config, scale_of, qkv_order, i));
+  }
+  auto final_norm = loader.LoadVector("model.norm.weight", {config.hidden_size});
+  PackedMatrix output = loader.LoadMatrix("output.weight", {config.vocab_size, config.hidden_size});
+  return std::make_unique<Decoder>(DecoderConfigOf(config), std::move(layers),
+                                   std::move(final_norm), std::move(output));
+}
+
+ImageLayout LoadLayout(WeightLoader& loader, const ModelConfig& config, ModelKind kind) {
+  ImageLayout layout;
+  if (kind == ModelKind::kVl) return layout;
+  layout.merge = 2;
+  const int64_t merged = int64_t{layout.merge} * layout.merge * config.vision.hidden_size;
+  layout.row_separator = loader.LoadVector("plora_sub_GN", {1, 1, 1, merged});
+  layout.view_separator = loader.LoadVector("plora_glb_GN", {1, 1, merged});
+  return layout;
+}
+
+}  // namespace
+
+XComposer2 XComposer2::Load(const std::filesystem::path& dir, const LoadOptions& options,
+                            const Compute& compute) {
+  auto weights = std::make_unique<CheckpointWeights>(Checkpoint::Open(dir));
+  const ModelConfig config = ReadModelConfig(dir);
+  const ModelKind kind = DetectModelKind(config, weights->checkpoint());
+  return Build(std::move(weights), {config, kind, ReadLoraConfig(dir)}, options, compute);
+}
+
+XComposer2 XComposer2::Build(std::unique_ptr<WeightSource> weights, const ModelSpec& spec,
+                             const LoadOptions& options, const Compute& compute) {
+  const ModelConfig& config = spec.config;
+  const ModelKind kind = spec.kind;
+  XComposer2 model;
+  model.kind_ = kind;
+  model.config_ = config;
+  WeightLoader loader(*weights, options, compute);
+  model.embeddings_ = weights->Get("model.tok_embeddings.weight",
+                                   std::vector<int64_t>{config.vocab_size, config.hidden_size});
+  model.tower_ = LoadTower(loader, *weights, config, kind, compute);
+  model.layout_ = LoadLayout(loader, config, kind);
+  const int64_t merged =
+      int64_t{model.layout_.merge} * model.layout_.merge * config.vision.hidden_size;
+  model.projector_.first = loader.LoadLinear("vision_proj.0", config.hidden_size, merged);
+  model.projector_.second =
+      loader.LoadLinear("vision_proj.2", config.hidden_size, config.hidden_size);
+  model.decoder_ = LoadDecoder(loader, config, [&](const std::string& linear) {
+    return LoraScale(kind, spec.lora, linear);
+  });
+  model.weights_ = std::move(weights);
+  return model;
+}
+
+DType XComposer2::weight_dtype() const { return decoder_->weight_dtype(); }
+
+Matrix XComposer2::ProjectFeatures(ConstMatrixView features, const ViewGrid& grid,
+                                   const Compute& compute) const {
+  const Matrix tokens =
+      AssembleImageTokens(layout_, grid, tower_->config().patches_per_side(), features);
+  Matrix inner(tokens.rows(), config_.hidden_size);
+  projector_.first.Apply(tokens, inner, Activation::kGelu, compute);
+  Matrix embeds(tokens.rows(), config_.hidden_size);
+  projector_.second.Apply(inner, embeds, Activation::kNone, compute);
+  return embeds;
+}
+
+void XComposer2::EmbedTokens(std::span<const int32_t> ids, MatrixView out) const {
+  const size_t row_bytes = static_cast<size_t>(config_.hidden_size) * SizeOf(embeddings_.dtype);
+  for (size_t i = 0; i < ids.size(); ++i) {
+    if (ids[i] < 0 || ids[i] >= config_.vocab_size) {
+      Fail("token id {} is outside the vocabulary of {}", ids[i], config_.vocab_size);
+    }
+    const TensorView row{embeddings_.dtype,
+                         {config_.hidden_size},
+                         embeddings_.data + static_cast<size_t>(ids[i]) * row_bytes};
+    const std::vector<float> values = ReadAsFloat(row, "model.tok_embeddings.weight");
+    std::copy(values.begin(), values.end(), out.Row(static_cast<int64_t>(i)));
+  }
+}
+
+}  // namespace ixc

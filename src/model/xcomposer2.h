@@ -1,0 +1,74 @@
+// InternLM-XComposer2: vision tower, projector and decoder from one weight directory.
+//
+// VL and 4KHD are one class; what differs is data: the view size, the patch merge, the separators
+// and the adapter ranks and scales.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "formats/model_config.h"
+#include "formats/model_kind.h"
+#include "model/decoder.h"
+#include "model/image_tokens.h"
+#include "model/vision_tower.h"
+#include "model/weight_loader.h"
+#include "model/weight_source.h"
+
+namespace ixc {
+
+// What a weight directory's JSON files say of the model.
+struct ModelSpec {
+  ModelConfig config;
+  ModelKind kind = ModelKind::kVl;
+  std::optional<LoraConfig> lora;
+};
+
+// Linear -> exact GELU -> Linear: from tower features to the decoder's embeddings.
+struct Projector {
+  Linear first;
+  Linear second;
+};
+
+class XComposer2 {
+ public:
+  // Reads and packs all weights. Errors name the tensor or field that is missing or wrong.
+  static XComposer2 Load(const std::filesystem::path& dir, const LoadOptions& options,
+                         const Compute& compute);
+
+  // The same from any source of tensors; keeps the source (the embedding table is read in place).
+  static XComposer2 Build(std::unique_ptr<WeightSource> weights, const ModelSpec& spec,
+                          const LoadOptions& options, const Compute& compute);
+
+  ModelKind kind() const { return kind_; }
+  const ModelConfig& config() const { return config_; }
+  const VisionTower& tower() const { return *tower_; }
+  const Decoder& decoder() const { return *decoder_; }
+  const ImageLayout& image_layout() const { return layout_; }
+  // Of the packed decoder weights.
+  DType weight_dtype() const;
+
+  // Tower features of one picture (all its views) to [image tokens, hidden].
+  Matrix ProjectFeatures(ConstMatrixView features, const ViewGrid& grid,
+                         const Compute& compute) const;
+
+  // Rows of the embedding table, [ids, hidden]; ids must be below the vocabulary's size.
+  void EmbedTokens(std::span<const int32_t> ids, MatrixView out) const;
+
+ private:
+  XComposer2() = default;
+
+  ModelKind kind_ = ModelKind::kVl;
+  ModelConfig config_;
+  std::unique_ptr<WeightSource> weights_;
+  TensorView embeddings_;  // [vocab, hidden], as stored, inside weights_
+  std::unique_ptr<VisionTower> tower_;
+  ImageLayout layout_;
+  Projector projector_;
+  std::unique_ptr<Decoder> decoder_;
+};
+
+}  // namespace ixc
