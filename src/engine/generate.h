@@ -1,0 +1,35 @@
+// The decoding loop: from the prompt's last logits to an answer.
+#pragma once
+
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/pipeline.h"
+#include "ixc/request.h"
+
+namespace ixc {
+
+struct GeneratedTokens {
+  std::vector<int32_t> ids;  // the stop token included
+  FinishReason finish_reason = FinishReason::kStop;
+};
+
+struct DecodeHooks {
+  // Called for every token in order, with the raw logits [vocabulary] that chose it. Not called by
+  // beam search, whose tokens are known at the end only.
+  std::function<void(int32_t id, std::span<const float> logits)> on_token;
+  std::function<bool()> is_cancelled;
+};
+
+// `logits` belong to the last position of the prompt that `sequence` holds.
+GeneratedTokens GenerateTokens(const Pipeline& pipeline, const AssembledPrompt& prompt,
+                               Matrix logits, Sequence sequence, const GenerationOptions& options,
+                               const DecodeHooks& hooks);
+
+// Feeds the given ids whatever the logits say; on_token gets each with the logits before it.
+void ForceTokens(const Pipeline& pipeline, std::span<const int32_t> ids, Matrix logits,
+                 Sequence sequence, const DecodeHooks& hooks);
+
+}  // namespace ixc

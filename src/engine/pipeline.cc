@@ -1,0 +1,225 @@
+#include "engine/pipeline.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "base/error.h"
+#include "model/prefill.h"
+
+namespace ixc {
+
+namespace {
+
+Isa ChooseIsa(const std::string& name) { return name.empty() ? BestIsa() : ParseIsa(name); }
+
+// Keys and values in half precision lose nothing that a half-precision checkpoint still had to
+// give.
+DType KvDtype(ComputeMode mode, DType weight_dtype) {
+  return mode == ComputeMode::kFloat32 || weight_dtype == DType::kF32 ? DType::kF32 : DType::kF16;
+}
+
+std::optional<DType> ParseCast(const std::string& name) {
+  if (name.empty()) return std::nullopt;
+  if (name == "f16") return DType::kF16;
+  if (name == "bf16") return DType::kBF16;
+  Fail("unknown dtype '{}' to cast weights to; known are f16 and bf16", name);
+}
+
+ImageTransform TransformOf(const XComposer2& model) {
+  ImageTransform transform;
+  transform.kind =
+      model.kind() == ModelKind::kVl ? ImageTransform::Kind::kSquare : ImageTransform::Kind::kTiles;
+  transform.view_size = model.tower().config().view_size;
+  return transform;
+}
+
+}  // namespace
+
+int HdNumOf(const Request& request, size_t picture) {
+  constexpr int kDefaultHdNum = 25;  // of the reference's chat()
+  const auto& given = request.hd_num;
+  if (given.empty()) return kDefaultHdNum;
+  if (given.size() == 1) return given[0];
+  if (given.size() != request.images.size()) {
+    Fail("{} hd numbers for {} pictures; give one for all or one a picture", given.size(),
+         request.images.size());
+  }
+  return given[picture];
+}
+
+Sequence::Sequence(const XComposer2& model, DType kv_dtype)
+    : cache_({model.decoder().config().num_kv_heads, model.decoder().config().head_dim, kv_dtype},
+             model.decoder().num_layers()),
+      rope_(model.decoder().config().rope) {}
+
+Pipeline::Pipeline(XComposer2 model, std::unique_ptr<ThreadPool> pool, Isa isa, ComputeMode mode)
+    : pool_(std::move(pool)),
+      compute_{isa, pool_.get()},
+      model_(std::move(model)),
+      kv_dtype_(KvDtype(mode, model_.weight_dtype())) {}
+
+std::unique_ptr<Pipeline> Pipeline::Load(const EngineOptions& options) {
+  auto tokenizer = std::make_unique<Tokenizer>(Tokenizer::Load(options.model_dir));
+  auto pool = std::make_unique<ThreadPool>(options.num_threads);
+  const Compute compute{ChooseIsa(options.isa), pool.get()};
+  LoadOptions load;
+  load.cast_float32_to = ParseCast(options.dtype);
+  load.on_progress = options.on_load_progress;
+  XComposer2 model = XComposer2::Load(options.model_dir, load, compute);
+  if (tokenizer->vocab_size() > model.config().vocab_size) {
+    Fail(
+        "{}: tokenizer.model has {} pieces, config.json says vocab_size {}; they belong to "
+        "different models",
+        options.model_dir, tokenizer->vocab_size(), model.config().vocab_size);
+  }
+  auto pipeline =
+      std::make_unique<Pipeline>(std::move(model), std::move(pool), compute.isa, options.compute);
+  pipeline->stop_ids_ = StopIds(*tokenizer);
+  pipeline->tokenizer_ = std::move(tokenizer);
+  return pipeline;
+}
+
+EncodedPicture Pipeline::EncodePicture(const Image& image, int hd_num,
+                                       const std::function<void(double share)>& progress) const {
+  EncodedPicture picture;
+  picture.prepared = PrepareImage(image, TransformOf(model_), hd_num, compute_);
+  const int views = picture.prepared.num_views();
+  picture.features = model_.tower().Encode(picture.prepared.pixels, compute_, [&](int done) {
+    if (progress) progress(static_cast<double>(done) / views);
+  });
+  picture.embeds = model_.ProjectFeatures(
+      picture.features, {picture.prepared.tile_rows, picture.prepared.tile_cols}, compute_);
+  return picture;
+}
+
+AssembledPrompt Pipeline::Assemble(const PromptSequence& prompt,
+                                   std::span<const EncodedPicture> pictures) const {
+  AssembledPrompt assembled;
+  assembled.text = prompt.prompt;
+  for (const PromptSegment& segment : prompt.segments) {
+    if (!segment.is_image()) {
+      assembled.input_ids.insert(assembled.input_ids.end(), segment.ids.begin(), segment.ids.end());
+      continue;
+    }
+    const int64_t begin = assembled.num_tokens();
+    const int64_t count = pictures[static_cast<size_t>(segment.image)].embeds.rows();
+    assembled.input_ids.insert(assembled.input_ids.end(), static_cast<size_t>(count), -1);
+    assembled.image_rows.push_back({begin, begin + count});
+    assembled.image_tokens += count;
+  }
+  const int64_t limit = MaxPromptTokens(model_.kind(), model_.config());
+  if (assembled.num_tokens() > limit) {
+    Fail(
+        "the prompt has {} tokens ({} of pictures), the model takes {}; use fewer or smaller "
+        "pictures (--hd-num) or a shorter text",
+        assembled.num_tokens(), assembled.image_tokens, limit);
+  }
+
+  assembled.embeds = Matrix(assembled.num_tokens(), model_.config().hidden_size);
+  int64_t row = 0;
+  for (const PromptSegment& segment : prompt.segments) {
+    if (!segment.is_image()) {
+      const int64_t count = static_cast<int64_t>(segment.ids.size());
+      model_.EmbedTokens(segment.ids, assembled.embeds.View().Rows(row, count));
+      row += count;
+    } else {
+      const Matrix& embeds = pictures[static_cast<size_t>(segment.image)].embeds;
+      std::copy_n(embeds.data(), embeds.rows() * embeds.cols(), assembled.embeds.Row(row));
+      row += embeds.rows();
+    }
+  }
+  // The reference generates from embeddings when there is a picture, and then its penalty sees one
+  // BOS and the new tokens; from ids otherwise, and then it sees the whole prompt.
+  if (assembled.image_rows.empty()) {
+    assembled.penalised_ids.assign(assembled.input_ids.begin(), assembled.input_ids.end());
+  } else {
+    assembled.penalised_ids = {tokenizer_->bos_id()};
+  }
+  return assembled;
+}
+
+PromptSequence Pipeline::BuildPrompt(const Request& request) const {
+  ChatPrompt chat;
+  chat.num_images = static_cast<int>(request.images.size());
+  chat.history = request.history;
+  chat.system = request.system;
+  chat.allow_control_tokens = request.allow_control_tokens;
+  chat.image_marks = request.image_marks;
+  chat.query = request.query;
+  if (request.image_marks == ImageMarks::kAdd) {
+    chat.query = WithImageMarks(request.query, request.history, chat.num_images);
+    chat.image_marks = ImageMarks::kStrict;
+  }
+  if (request.image_marks == ImageMarks::kLoose && model_.kind() != ModelKind::kVl) {
+    chat.image_marks = ImageMarks::kStrict;  // the 4KHD reference has no loose way
+  }
+  return ixc::BuildPrompt(*tokenizer_, chat);
+}
+
+Sequence Pipeline::NewSequence() const { return Sequence(model_, kv_dtype_); }
+
+void Pipeline::Forward(
+    MatrixView hidden, int64_t total_length, std::span<const RowRange> image_rows,
+    Sequence& sequence,
+    const std::function<void(int layer, ConstMatrixView hidden)>& observe) const {
+  KvCache& cache = sequence.cache_;
+  cache.Reserve(cache.length() + hidden.rows);
+  ForwardPass pass;
+  pass.first_position = cache.length();
+  pass.total_length = total_length;
+  pass.image_rows = image_rows;
+  pass.observe = observe;
+  SequenceState state;
+  state.kv = cache.shape();
+  state.blocks = [&cache](int layer) { return cache.Blocks(layer); };
+  state.rope = &sequence.rope_;
+  model_.decoder().Forward(hidden, pass, state, compute_);
+  cache.set_length(cache.length() + hidden.rows);
+}
+
+Matrix Pipeline::Prefill(const AssembledPrompt& prompt, Sequence& sequence,
+                         const PrefillOptions& options) const {
+  const int64_t num_tokens = prompt.num_tokens();
+  const int64_t hidden_size = model_.config().hidden_size;
+  Matrix last(options.all_rows ? num_tokens : 1, hidden_size);
+  Matrix chunk(std::min(kPrefillRows, num_tokens), hidden_size);
+  for (int64_t first = 0; first < num_tokens; first += kPrefillRows) {
+    if (options.is_cancelled && options.is_cancelled()) return {};
+    const int64_t count = std::min(kPrefillRows, num_tokens - first);
+    const MatrixView rows = chunk.View().Rows(0, count);
+    std::copy_n(prompt.embeds.Row(first), count * hidden_size, rows.data);
+    std::vector<RowRange> image_rows;  // of this chunk, counted from its first row
+    for (const RowRange& range : prompt.image_rows) {
+      const int64_t begin = std::max(range.begin, first) - first;
+      const int64_t end = std::min(range.end, first + count) - first;
+      if (begin < end) image_rows.push_back({begin, end});
+    }
+    std::function<void(int, ConstMatrixView)> observe;
+    if (options.observe) {
+      observe = [&](int layer, ConstMatrixView hidden) { options.observe(layer, first, hidden); };
+    }
+    Forward(rows, num_tokens, image_rows, sequence, observe);
+    if (options.all_rows) {
+      std::copy_n(rows.data, count * hidden_size, last.Row(first));
+    } else {
+      std::copy_n(rows.Row(count - 1), hidden_size, last.data());
+    }
+    if (options.on_progress) {
+      options.on_progress(static_cast<double>(first + count) / static_cast<double>(num_tokens));
+    }
+  }
+  return last;
+}
+
+Matrix Pipeline::Logits(ConstMatrixView hidden) const {
+  return model_.decoder().Logits(hidden, compute_);
+}
+
+Matrix Pipeline::Step(int32_t id, Sequence& sequence) const {
+  Matrix hidden(1, model_.config().hidden_size);
+  model_.EmbedTokens(std::span(&id, 1), hidden);
+  Forward(hidden, sequence.length() + 1, {}, sequence, nullptr);
+  return Logits(hidden);
+}
+
+}  // namespace ixc

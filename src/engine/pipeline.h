@@ -1,0 +1,117 @@
+// The steps from a request to logits, each on its own: what the engine runs one after the other and
+// what `ixc trace` looks at in between.
+//
+//   request -> prompt (text ids and picture places) -> pictures through transform, tower, projector
+//           -> embeddings of the whole prompt -> prefill -> decode steps
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "cache/kv_cache.h"
+#include "image/transform.h"
+#include "ixc/engine.h"
+#include "model/xcomposer2.h"
+#include "text/chat_template.h"
+#include "text/tokenizer.h"
+
+namespace ixc {
+
+using ProgressCallback = std::function<void(const char* stage, double share)>;
+
+// A picture at each stage of its way.
+struct EncodedPicture {
+  PreparedImage prepared;
+  Matrix features;  // tower, [views * patches, width]
+  Matrix embeds;    // projector, [image tokens, hidden]
+};
+
+// The prompt as the decoder takes it.
+struct AssembledPrompt {
+  std::string text;
+  std::vector<int64_t> input_ids;  // -1 at image positions
+  std::vector<RowRange> image_rows;
+  Matrix embeds;                       // [tokens, hidden]
+  std::vector<int32_t> penalised_ids;  // what the repetition penalty sees of the prompt
+  int64_t image_tokens = 0;
+
+  int64_t num_tokens() const { return static_cast<int64_t>(input_ids.size()); }
+};
+
+// The hd number that a request gives its picture number `picture`: one for all, one each, or the
+// reference's default of 25.
+int HdNumOf(const Request& request, size_t picture);
+
+// One answer in the making: its past and its rotation state.
+class Sequence {
+ public:
+  Sequence(const XComposer2& model, DType kv_dtype);
+
+  // A second sequence with the same past.
+  Sequence Fork() const { return *this; }
+  Sequence(Sequence&&) = default;
+  Sequence& operator=(Sequence&&) = default;
+
+  int64_t length() const { return cache_.length(); }
+
+ private:
+  friend class Pipeline;
+  Sequence(const Sequence& other) : cache_(other.cache_.Fork()), rope_(other.rope_) {}
+
+  KvCache cache_;
+  RopeTable rope_;
+};
+
+class Pipeline {
+ public:
+  static std::unique_ptr<Pipeline> Load(const EngineOptions& options);
+  // Without a tokenizer, so without prompts: for measurements.
+  Pipeline(XComposer2 model, std::unique_ptr<ThreadPool> pool, Isa isa, ComputeMode mode);
+
+  const XComposer2& model() const { return model_; }
+  const Tokenizer& tokenizer() const { return *tokenizer_; }
+  const Compute& compute() const { return compute_; }
+  std::span<const int32_t> stop_ids() const { return stop_ids_; }
+
+  PromptSequence BuildPrompt(const Request& request) const;
+  // hd_num is ignored by models that have none.
+  EncodedPicture EncodePicture(const Image& image, int hd_num,
+                               const std::function<void(double share)>& progress) const;
+  AssembledPrompt Assemble(const PromptSequence& prompt,
+                           std::span<const EncodedPicture> pictures) const;
+
+  Sequence NewSequence() const;
+
+  struct PrefillOptions {
+    bool all_rows = false;  // return the last layer's output for every position, not the last only
+    // Output of a layer for rows first_row …, chunk by chunk.
+    std::function<void(int layer, int64_t first_row, ConstMatrixView hidden)> observe;
+    std::function<void(double share)> on_progress;
+    std::function<bool()> is_cancelled;
+  };
+  // Runs the whole prompt; returns the output of the last layer, [1 or tokens, hidden]. Empty when
+  // cancelled.
+  Matrix Prefill(const AssembledPrompt& prompt, Sequence& sequence,
+                 const PrefillOptions& options) const;
+  // Logits [rows, vocabulary] from outputs of the last layer.
+  Matrix Logits(ConstMatrixView hidden) const;
+  // Feeds one generated id and returns the logits for the next, [1, vocabulary].
+  Matrix Step(int32_t id, Sequence& sequence) const;
+
+ private:
+  void Forward(MatrixView hidden, int64_t total_length, std::span<const RowRange> image_rows,
+               Sequence& sequence,
+               const std::function<void(int layer, ConstMatrixView hidden)>& observe) const;
+
+  std::unique_ptr<ThreadPool> pool_;
+  Compute compute_;
+  XComposer2 model_;
+  DType kv_dtype_;
+  std::unique_ptr<Tokenizer> tokenizer_;
+  std::vector<int32_t> stop_ids_;
+};
+
+}  // namespace ixc
