@@ -1,0 +1,14 @@
+// The commands. Each returns the exit code: 0 done, 1 something failed.
+#pragma once
+
+#include "cli/options.h"
+
+namespace ixc {
+
+int Run(const DescribeOptions& options);
+int Run(const TraceOptions& options);
+int Run(const InspectOptions& options);
+int Run(const BenchOptions& options);
+inline int Run(const TokenizeOptions& options) { return RunTokenize(options); }
+
+}  // namespace ixc

@@ -1,0 +1,14 @@
+// Ctrl-C: the first one asks the running job to stop at its next step, the second one ends the
+// program.
+#pragma once
+
+namespace ixc {
+
+// Exit code of a job that Ctrl-C ended: 128 + SIGINT, as shells expect.
+constexpr int kInterruptedExitCode = 130;
+
+// Installs the handler; call once before long work.
+void CatchInterrupts();
+bool IsInterrupted();
+
+}  // namespace ixc

@@ -1,0 +1,205 @@
+// The only file that sees CLI11, whose headers take seconds to compile.
+#include "cli/options.h"
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+
+#include "cli/log.h"
+
+namespace ixc {
+
+namespace {
+
+constexpr const char* kDefaultQuestion = "Please describe this image in detail.";
+
+void AddModel(CLI::App* app, ModelOptions& options) {
+  app->add_option(
+      "-m,--model", options.model_dir,
+      "Hugging Face directory of the model (default: the small model shipped with ixc)");
+  app->add_option("-t,--threads", options.num_threads, "threads (default: one per core)")
+      ->check(CLI::Range(1, 1024));
+  app->add_option("--isa", options.isa, "use at most this instruction set")
+      ->check(CLI::IsMember({"scalar", "avx2", "avx512"}));
+  app->add_option("--compute", options.compute,
+                  "native: keys and values in half precision; fp32: everything in float32")
+      ->check(CLI::IsMember({"native", "fp32"}));
+  app->add_option("--dtype", options.dtype, "cast float32 weights while loading")
+      ->check(CLI::IsMember({"f16", "bf16"}));
+}
+
+void AddSampling(CLI::App* app, GenerationOptions& generation) {
+  app->add_option("-n,--max-new-tokens", generation.max_new_tokens, "longest answer in tokens")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1 << 20));
+  auto* greedy = app->add_flag_function(
+      "--greedy", [](int64_t) {}, "always the most probable token (the default)");
+  const auto sample = [&generation](const auto&) { generation.sample = true; };
+  for (CLI::Option* option :
+       {app->add_option("--temperature", generation.temperature, "sample, with this temperature")
+            ->check(CLI::PositiveNumber),
+        app->add_option("--top-k", generation.top_k, "sample among the k best (0: no limit)")
+            ->check(CLI::NonNegativeNumber),
+        app->add_option("--top-p", generation.top_p, "sample within this cumulative probability")
+            ->check(CLI::Range(1e-6, 1.0))}) {
+    option->excludes(greedy)->each(sample);
+  }
+  app->add_option("--seed", generation.seed, "of the random choice when sampling")
+      ->capture_default_str();
+  app->add_option("--repetition-penalty", generation.repetition_penalty,
+                  "above 1: repeat less; 1: off")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  app->add_option("--beams", generation.num_beams, "beam search of this width")
+      ->check(CLI::Range(1, 64));
+}
+
+void AddPrompt(CLI::App* app, PromptOptions& options) {
+  app->add_option("-p,--prompt", options.prompt, "the question")->capture_default_str();
+  app->add_option("--hd-num", options.hd_num, "4KHD: most views a picture is cut into (default 25)")
+      ->delimiter(',')
+      ->check(CLI::Range(1, 10000));
+  app->add_option("--system", options.system, "system text; \"\" for none (default: the model's)");
+  app->add_option("--history", options.history_file,
+                  "earlier turns: a JSON file with a list of [question, answer] pairs");
+  app->add_option("--image-marks", options.image_marks,
+                  "when <ImageHere> marks and pictures differ in number: strict is an error, loose "
+                  "does what the VL reference does")
+      ->check(CLI::IsMember({"strict", "loose"}));
+  app->add_flag("--exif-rotate", options.exif_rotate, "turn pictures as their EXIF data says");
+  app->add_option("--max-megapixels", options.max_megapixels, "largest picture that is decoded")
+      ->capture_default_str();
+  app->add_option("--max-side", options.max_side, "longest side of a picture in pixels")
+      ->capture_default_str();
+  app->add_option("--max-file-mib", options.max_file_mib, "largest picture file")
+      ->capture_default_str();
+  AddSampling(app, options.generation);
+}
+
+CLI::App* AddDescribe(CLI::App& app, DescribeOptions& options) {
+  CLI::App* command = app.add_subcommand("describe", "Answer a question about pictures");
+  command->footer(
+      "Example:\n  ixc describe photo.jpg --model internlm-xcomposer2-vl-7b\n"
+      "  ixc describe a.png b.png --together --prompt \"What differs between the pictures?\"");
+  options.prompt.prompt = kDefaultQuestion;
+  command->add_option("images", options.prompt.images, "picture files");
+  AddModel(command, options.model);
+  AddPrompt(command, options.prompt);
+  command->add_flag("--allow-control-tokens", options.prompt.allow_control_tokens,
+                    "let [UNUSED_TOKEN_145] and the like in the question act as control tokens");
+  command->add_flag("--together", options.together, "one question about all pictures");
+  command->add_option("--batch", options.batch_file,
+                      "JSON lines with \"image\" and \"prompt\"; one answer line each");
+  command->add_option("-o,--output", options.output_file, "write the answers as JSON to this file");
+  command->add_flag("--json", options.json, "print one JSON object an answer");
+  command->add_flag("--stats", options.stats, "print tokens and speed to stderr");
+  return command;
+}
+
+CLI::App* AddTrace(CLI::App& app, TraceOptions& options, std::string& logits) {
+  CLI::App* command =
+      app.add_subcommand("trace", "Write every intermediate tensor of one run to a file");
+  command->footer(
+      "Example:\n  ixc trace --image photo.jpg --prompt \"<ImageHere>What is this?\" --hidden "
+      "--out run.safetensors");
+  AddModel(command, options.model);
+  AddPrompt(command, options.prompt);
+  command->add_option("--image", options.prompt.images, "picture file (once a picture)");
+  command->add_option("--out", options.output_file, "safetensors file to write")->required();
+  command->add_option("--logits", logits, "prompt positions: last or all")
+      ->check(CLI::IsMember({"last", "all"}));
+  command
+      ->add_option("--force-ids", options.forced_ids, "feed these ids instead of the chosen ones")
+      ->delimiter(',');
+  command->add_flag("--hidden", options.hidden, "also the output of every decoder layer");
+  return command;
+}
+
+CLI::App* AddInspect(CLI::App& app, InspectOptions& options) {
+  CLI::App* command =
+      app.add_subcommand("inspect", "Show what a weight directory holds and the memory it needs");
+  command->footer("Example:\n  ixc inspect internlm-xcomposer2-vl-7b");
+  command->add_option("dir,-m,--model", options.model_dir, "weight directory");
+  command->add_option("--context", options.context, "positions to plan memory for")
+      ->check(CLI::Range(1, 1 << 20));
+  command->add_flag("--json", options.json, "print one JSON object");
+  return command;
+}
+
+CLI::App* AddTokenize(CLI::App& app, TokenizeOptions& options) {
+  CLI::App* command = app.add_subcommand(
+      "tokenize", "JSON lines in, JSON lines out: text to token ids, or back with --decode");
+  command->footer("Example:\n  echo '\"Hello world\"' | ixc tokenize");
+  command->add_option("dir,-m,--model", options.model_dir, "directory with tokenizer.model");
+  command->add_flag("--decode", options.decode, "lists of ids to text without special tokens");
+  return command;
+}
+
+CLI::App* AddBench(CLI::App& app, BenchOptions& options) {
+  CLI::App* command =
+      app.add_subcommand("bench", "Measure speed beside the limits of this machine");
+  command->footer(
+      "Example:\n  ixc bench limits\n  ixc bench --synthetic vl-7b --layers 4\n"
+      "  ixc bench kernels --explain");
+  command->add_option("what", options.what, "limits, kernels, prefill, decode, vision or load")
+      ->check(CLI::IsMember({"limits", "kernels", "prefill", "decode", "vision", "load"}));
+  AddModel(command, options.model);
+  command->add_option("--synthetic", options.synthetic, "a random model of the real size")
+      ->check(CLI::IsMember({"vl-7b", "4khd-7b"}));
+  command->add_option("--layers", options.num_layers, "decoder layers of the synthetic model")
+      ->check(CLI::Range(1, 32));
+  command->add_option("--prompt-tokens", options.prompt_tokens, "prompt length")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1 << 17));
+  command->add_option("--hd-num", options.hd_num, "4KHD: most views of the picture")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 10000));
+  command->add_option("--repeats", options.repeats, "measurements; the median counts")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 100));
+  command->add_flag("--explain", options.explain, "say which kernel runs where, and why");
+  command->add_flag("--json", options.json, "one JSON object a figure");
+  return command;
+}
+
+}  // namespace
+
+std::variant<Command, int> ParseCommandLine(int argc, char** argv) {
+  CLI::App app{"ixc describes pictures with InternLM-XComposer2-VL and -4KHD on ordinary CPUs.",
+               "ixc"};
+  app.set_version_flag("--version", "ixc " IXC_VERSION);
+  app.require_subcommand(1);
+  app.fallthrough();
+  std::string log_level = "warn";
+  app.add_option("--log-level", log_level, "trace, debug, info, warn, error or off")
+      ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "off"}));
+
+  DescribeOptions describe;
+  TraceOptions trace;
+  InspectOptions inspect;
+  TokenizeOptions tokenize;
+  BenchOptions bench;
+  std::string trace_logits = "last";
+  const CLI::App* describe_command = AddDescribe(app, describe);
+  const CLI::App* trace_command = AddTrace(app, trace, trace_logits);
+  const CLI::App* inspect_command = AddInspect(app, inspect);
+  const CLI::App* tokenize_command = AddTokenize(app, tokenize);
+  AddBench(app, bench);
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& success) {  // --help, --version
+    return app.exit(success);
+  } catch (const CLI::ParseError& error) {
+    std::cerr << "error: " << error.what() << "; see 'ixc --help'\n";
+    return 2;
+  }
+  SetLogLevel(log_level);
+  trace.all_logits = trace_logits == "all";
+  if (*describe_command) return Command{std::move(describe)};
+  if (*trace_command) return Command{std::move(trace)};
+  if (*inspect_command) return Command{std::move(inspect)};
+  if (*tokenize_command) return Command{std::move(tokenize)};
+  return Command{std::move(bench)};
+}
+
+}  // namespace ixc

@@ -1,0 +1,84 @@
+// The command line: one struct a command, filled by ParseCommandLine.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "cli/tokenize.h"
+#include "ixc/engine.h"
+
+namespace ixc {
+
+// Options that every command with a model takes.
+struct ModelOptions {
+  std::string model_dir;  // "": the small model that ships with the source
+  int num_threads = 0;
+  std::string isa;
+  std::string compute = "native";
+  std::string dtype;
+};
+
+// One question about pictures: what describe and trace share.
+struct PromptOptions {
+  std::string prompt;
+  std::vector<std::string> images;
+  std::vector<int> hd_num;
+  std::optional<std::string> system;
+  std::string history_file;  // JSON: a list of [query, answer] pairs
+  std::string image_marks;   // strict, loose, or "" for the command's own
+  bool allow_control_tokens = false;
+  bool exif_rotate = false;
+  int64_t max_megapixels = 40;
+  int max_side = 16384;
+  int64_t max_file_mib = 64;
+  GenerationOptions generation;
+};
+
+struct DescribeOptions {
+  ModelOptions model;
+  PromptOptions prompt;
+  bool together = false;
+  std::string batch_file;
+  std::string output_file;
+  bool json = false;
+  bool stats = false;
+};
+
+struct TraceOptions {
+  ModelOptions model;
+  PromptOptions prompt;
+  std::string output_file;
+  bool all_logits = false;
+  bool hidden = false;
+  std::vector<int32_t> forced_ids;
+};
+
+struct InspectOptions {
+  std::string model_dir;
+  int64_t context = 0;  // positions to plan memory for; 0: the model's limit
+  bool json = false;
+};
+
+struct BenchOptions {
+  ModelOptions model;
+  std::string what;       // limits, kernels, prefill, decode, vision, load; "": all
+  std::string synthetic;  // vl-7b or 4khd-7b: a random model of the real size
+  int num_layers = 0;     // of the synthetic model; 0: all
+  int prompt_tokens = 1376;
+  int hd_num = 25;
+  int repeats = 5;
+  bool explain = false;
+  bool json = false;
+};
+
+using Command =
+    std::variant<DescribeOptions, TraceOptions, InspectOptions, TokenizeOptions, BenchOptions>;
+
+// What to run, or the exit code of a command line that is already answered (help, version: 0; wrong
+// usage: 2, with one line on stderr).
+std::variant<Command, int> ParseCommandLine(int argc, char** argv);
+
+}  // namespace ixc
