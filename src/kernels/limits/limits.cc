@@ -1,0 +1,77 @@
+#include "kernels/limits/limits.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstring>
+#include <functional>
+#include <string_view>
+
+#include "base/error.h"
+#include "cpu/aligned_buffer.h"
+#include "kernels/limits/limits_kernels.h"
+
+namespace ixc {
+
+namespace {
+
+double Seconds(const std::function<void()>& work) {
+  const auto start = std::chrono::steady_clock::now();
+  work();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+// `amount` (bytes or operations) over the time of `work`, in billions a second.
+Limit Rate(std::string figure, std::string unit, double amount, int repeats,
+           const std::function<void()>& work) {
+  std::vector<double> seconds;
+  for (int i = 0; i < repeats; ++i) seconds.push_back(Seconds(work));
+  std::sort(seconds.begin(), seconds.end());
+  return {std::move(figure), amount / seconds.front() * 1e-9,
+          amount / seconds[seconds.size() / 2] * 1e-9, std::move(unit), repeats};
+}
+
+Limit MeasureRead(const LimitIsa& isa, const LimitOptions& options, ThreadPool& pool) {
+  const auto threads = static_cast<size_t>(pool.num_threads());
+  const size_t stretch = options.read_bytes / threads / 4096 * 4096;
+  if (stretch == 0)
+    Fail("cannot measure reading of {} bytes on {} threads", options.read_bytes, threads);
+  AlignedBuffer memory(stretch * threads);
+  std::atomic<uint64_t> sink{0};
+  auto start_of = [&](int thread) { return memory.data() + static_cast<size_t>(thread) * stretch; };
+  pool.RunOnAll([&](int thread) { std::memset(start_of(thread), 1, stretch); });
+  return Rate("limit.read", "GB/s", static_cast<double>(stretch * threads), options.repeats, [&] {
+    pool.RunOnAll([&](int thread) { sink += isa.read(start_of(thread), stretch); });
+  });
+}
+
+Limit MeasurePeak(const PeakLoop& peak, const LimitOptions& options, ThreadPool& pool) {
+  int64_t turns = 1000;
+  auto run = [&] { pool.RunOnAll([&](int) { peak.run(turns); }); };
+  while (Seconds(run) < options.seconds) turns *= 2;
+  const double operations = peak.operations * static_cast<double>(turns) * pool.num_threads();
+  return Rate(peak.figure, peak.unit, operations, options.repeats, run);
+}
+
+const LimitIsa& LimitsOf(Isa isa) {
+  if (isa == Isa::kAvx512) return kLimitAvx512;
+  return isa == Isa::kAvx2 ? kLimitAvx2 : kLimitScalar;
+}
+
+}  // namespace
+
+std::vector<Limit> MeasureLimits(const LimitOptions& options, const Compute& compute) {
+  if (options.repeats < 1)
+    Fail("wanted at least one repeat of each limit, found {}", options.repeats);
+  const LimitIsa& isa = LimitsOf(compute.isa);
+  std::vector<Limit> limits = {MeasureRead(isa, options, *compute.pool)};
+  for (const PeakLoop& peak : isa.peaks) {
+    if (peak.figure == nullptr) break;
+    if (std::string_view(peak.figure) == "limit.vnni" && !__builtin_cpu_supports("avx512vnni"))
+      continue;
+    limits.push_back(MeasurePeak(peak, options, *compute.pool));
+  }
+  return limits;
+}
+
+}  // namespace ixc

@@ -1,0 +1,29 @@
+// What the files of one instruction set give to the limits: loops whose work is known.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+namespace ixc {
+
+constexpr int kMaxPeaks = 5;
+
+// A loop that does nothing but one kind of multiply-add, as fast as it can.
+struct PeakLoop {
+  const char* figure;  // null: end of the list
+  const char* unit;
+  double operations;  // of one turn, multiply and add counted apart
+  void (*run)(int64_t turns);
+};
+
+struct LimitIsa {
+  // Reads `bytes` (a multiple of 512) and returns something that depends on all of them.
+  uint64_t (*read)(const void* memory, size_t bytes);
+  PeakLoop peaks[kMaxPeaks];
+};
+
+extern const LimitIsa kLimitScalar;
+extern const LimitIsa kLimitAvx2;
+extern const LimitIsa kLimitAvx512;
+
+}  // namespace ixc
