@@ -42,6 +42,7 @@ inline void MultiplyTile(const GemmTile& call) {
   const float* a = call.a;
   const float* b = call.b;
   const int64_t panel_stride = call.panel_stride;
+#pragma GCC unroll 4
   for (int64_t i = call.k; i > 0; --i, a += kKStep, b += 16) {
     Vec weights[kPanels];
 #pragma GCC unroll 2
