@@ -1,10 +1,21 @@
 #include "cpu/features.h"
 
+#include <cpuid.h>
+
 #include <cstdlib>
 
 #include "base/error.h"
 
 namespace ixc {
+namespace {
+
+// By hand: clang 14's __builtin_cpu_supports does not know the name f16c.
+bool HasF16c() {
+  unsigned eax, ebx, ecx, edx;
+  return __get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0 && (ecx & bit_F16C) != 0;
+}
+
+}  // namespace
 
 const char* Name(Isa isa) {
   switch (isa) {
@@ -20,8 +31,7 @@ const char* Name(Isa isa) {
 
 bool IsSupported(Isa isa) {
   __builtin_cpu_init();
-  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-                    __builtin_cpu_supports("f16c");
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && HasF16c();
   const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") &&
                       __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
                       __builtin_cpu_supports("avx512vl");
