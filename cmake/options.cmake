@@ -14,6 +14,10 @@ if(IXC_SANITIZE)
   add_link_options(-fsanitize=${IXC_SANITIZE})
 endif()
 
+if(IXC_BUILD_FUZZERS)
+  add_compile_options(-fsanitize=fuzzer-no-link)  # coverage that steers the fuzzer
+endif()
+
 # A file named *_avx2.cc or *_avx512.cc is compiled for that instruction set and no other file is:
 # the program starts on any x86-64 and picks at run time (src/cpu/features.h).
 function(ixc_set_isa_flags)

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/mapped_file.h"
 
 namespace ixc {
 namespace {
@@ -107,21 +108,11 @@ void CheckShardSet(const fs::path& directory, const std::vector<std::string>& na
   }
 }
 
-WeightMap ReadIndex(const fs::path& directory, const std::string& index_name) {
-  const fs::path path = directory / index_name;
-  const Json index = ReadJsonFile(path);
-  const JsonFields fields(index, path.string());
-  fields.Object("weight_map");
-  WeightMap weight_map;
-  for (const auto& [tensor, file] : index.at("weight_map").items()) {
-    const std::string name = file.is_string() ? file.get<std::string>() : "";
-    if (name.empty() || name == "." || name == ".." || name.find_first_of("/\\") != name.npos) {
-      Fail("{}: tensor '{}' wanted a file name inside the directory, found {}", path.string(),
-           tensor, file.dump());
-    }
-    weight_map.emplace(tensor, name);
-  }
-  return weight_map;
+WeightMap ReadIndex(const fs::path& path) {
+  const MappedFile file(path);
+  const auto bytes = file.bytes();
+  return ParseWeightIndex({reinterpret_cast<const char*>(bytes.data()), bytes.size()},
+                          path.string());
 }
 
 std::vector<std::string> FilesOf(const fs::path& directory, const std::string& index_name,
@@ -153,7 +144,7 @@ FileSet FindFiles(const fs::path& directory, const Family& family) {
     Fail("{}: '{}' and '{}': wanted one index", directory.string(), indexes[0], indexes[1]);
   }
   if (indexes.size() == 1) {
-    WeightMap weight_map = ReadIndex(directory, indexes[0]);
+    WeightMap weight_map = ReadIndex(directory / indexes[0]);
     std::vector<std::string> names = FilesOf(directory, indexes[0], weight_map);
     return {std::move(names), indexes[0], std::move(weight_map)};
   }
@@ -164,6 +155,21 @@ FileSet FindFiles(const fs::path& directory, const Family& family) {
 }
 
 }  // namespace
+
+WeightMap ParseWeightIndex(std::string_view text, const std::string& where) {
+  const Json index = ParseJson(text, where);
+  JsonFields(index, where).Object("weight_map");
+  WeightMap weight_map;
+  for (const auto& [tensor, file] : index.at("weight_map").items()) {
+    const std::string name = file.is_string() ? file.get<std::string>() : "";
+    if (name.empty() || name == "." || name == ".." || name.find_first_of("/\\") != name.npos) {
+      Fail("{}: tensor '{}' wanted a file name inside the directory, found {}", where, tensor,
+           file.dump());
+    }
+    weight_map.emplace(tensor, name);
+  }
+  return weight_map;
+}
 
 Checkpoint Checkpoint::Open(const fs::path& directory) {
   std::error_code code;

@@ -18,6 +18,11 @@
 
 namespace ixc {
 
+// The "weight_map" of an index file: tensor name -> file name. Every file name must be a plain name
+// inside the directory. `where` names the text in errors.
+std::map<std::string, std::string> ParseWeightIndex(std::string_view text,
+                                                    const std::string& where);
+
 class Checkpoint {
  public:
   // Maps and checks every file; reads no weights yet. Errors name the file: a shard that is
