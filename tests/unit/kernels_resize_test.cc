@@ -22,11 +22,13 @@ std::vector<uint8_t> RandomBytes(size_t count, uint32_t seed) {
   return bytes;
 }
 
-// Weights as large as real ones get, about -0.2 … 1.2, not normalised: the clipping is used too.
-std::vector<TapGroup> RandomWeights(size_t count, uint32_t seed) {
+// Random weights of sums of `groups_per_sum` groups. Their magnitudes may add up to 1.9 (real ones:
+// about 1.4), so that sums are clipped at both ends and none leaves 32 bits.
+std::vector<TapGroup> RandomWeights(int num_sums, int groups_per_sum, uint32_t seed) {
   std::mt19937 random(seed);
-  std::uniform_int_distribution<int> weight(-(1 << 19), (1 << 22) / static_cast<int>(kTapGroup));
-  std::vector<TapGroup> groups(count);
+  const int bound = static_cast<int>(1.9 * (1 << kWeightBits)) / (kTapGroup * groups_per_sum);
+  std::uniform_int_distribution<int> weight(-bound, bound);
+  std::vector<TapGroup> groups(static_cast<size_t>(num_sums * groups_per_sum));
   for (TapGroup& group : groups) {
     for (int t = 0; t < kTapGroup; ++t) {
       const int value = weight(random);
@@ -46,8 +48,7 @@ TEST_P(ResizeRowTest, HorizontalGivesTheScalarBytes) {
       const int in_width = 40;
       const std::vector<uint8_t> in =
           RandomBytes(size_t{3} * (in_width + kTapGroup * groups_per_pixel) + kRowSlack, 1);
-      const std::vector<TapGroup> groups =
-          RandomWeights(static_cast<size_t>(out_width * groups_per_pixel), 2);
+      const std::vector<TapGroup> groups = RandomWeights(out_width, groups_per_pixel, 2);
       std::vector<int32_t> first(static_cast<size_t>(out_width));
       for (size_t i = 0; i < first.size(); ++i) first[i] = static_cast<int32_t>(i * 7 % in_width);
       std::vector<uint8_t> expected(first.size() * 3 + 8, 77);
@@ -70,7 +71,7 @@ TEST_P(ResizeRowTest, VerticalGivesTheScalarBytes) {
       const std::vector<uint8_t> in = RandomBytes(num_rows * static_cast<size_t>(num_bytes), 3);
       std::vector<const uint8_t*> rows;
       for (size_t r = 0; r < num_rows; ++r) rows.push_back(in.data() + r * num_bytes);
-      const std::vector<TapGroup> groups = RandomWeights(static_cast<size_t>(num_groups), 4);
+      const std::vector<TapGroup> groups = RandomWeights(1, num_groups, 4);
       std::vector<uint8_t> expected(static_cast<size_t>(num_bytes) + 8, 77);
       std::vector<uint8_t> actual = expected;
       ResizeColumnArgs args = {rows.data(), groups.data(), num_groups, expected.data(), num_bytes};
