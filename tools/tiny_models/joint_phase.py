@@ -25,6 +25,8 @@ from train import label_batch, label_loss
 IGNORED = -100
 ROWS = 120  # text rows after the image, all branches of one picture together
 LABEL_SHARE = 0.5
+# The tower knows its labels already; until the decoder speaks, its gradients would only disturb it.
+TOWER_WAITS = 0.3
 SHORT_ANSWER_WEIGHT = 2.5
 CHINESE_CAPTIONS, CHINESE_QUESTIONS = 0.42, 0.35
 
@@ -56,7 +58,7 @@ class JointPhase:
 
     def __init__(self, model: TinyComposer, options: argparse.Namespace):
         self.model = model
-        self.batch = options.batch or 8
+        self.batch = options.batch or 6
         tokenizer = options.run / "tokenizer.model"
         if not tokenizer.exists():
             build_tokenizer(options.run)
@@ -187,8 +189,10 @@ class JointPhase:
         branched = [self.branches(entry, meta, rng) for _, _, entry in samples]
         packed = self.pack(self.prompter.before_image(meta), branched)
         pixels, classes, patch_weights = label_batch(samples)
-        features = self.model.image_features(pixels)
-        labelled, figures = label_loss(self.model, features, classes, patch_weights)
+        learning = progress >= TOWER_WAITS
+        with torch.set_grad_enabled(learning):
+            features = self.model.image_features(pixels)
+            labelled, figures = label_loss(self.model, features, classes, patch_weights)
         image = self.model.vision_proj(features)
         hidden = self.model(image, packed["ids"], packed["positions"], packed["masks"])
         answered = packed["targets"] != IGNORED
@@ -196,7 +200,7 @@ class JointPhase:
         wanted, weights = packed["targets"][answered], packed["weights"][answered]
         entropy = F.cross_entropy(logits, wanted, reduction="none")
         loss = (entropy * weights).sum() / weights.sum()
-        (loss + LABEL_SHARE * labelled).backward()
+        (loss + LABEL_SHARE * labelled if learning else loss).backward()
         right = logits.detach().argmax(-1) == wanted
         short, telling = weights == SHORT_ANSWER_WEIGHT, weights == 1.5
         figures["answers"] = (float((right & short).sum()), float(short.sum()))

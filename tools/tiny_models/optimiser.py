@@ -1,4 +1,4 @@
-"""AdamW on one flat vector, which also makes averaging over processes one call."""
+"""AdamW over one flat gradient vector, which makes averaging over processes a single call."""
 
 from __future__ import annotations
 
@@ -10,30 +10,33 @@ from torch import nn
 
 
 class FlatAdamW:
-    """Owns the storage of all parameters and gradients; parameters become views into it."""
+    """Owns the storage of all gradients; the parameters' `.grad` are views into it."""
 
     def __init__(self, model: nn.Module, scales: dict[str, float], weight_decay: float):
-        """`scales`: learning-rate factor of the parameters whose names start so (0 freezes)."""
-        named = list(model.named_parameters())
-        total = sum(parameter.numel() for _, parameter in named)
-        self.values = torch.empty(total)
-        self.gradients = torch.zeros(total)
-        self.mean = torch.zeros(total)
-        self.square = torch.zeros(total)
-        self.scale = torch.ones(total)
-        self.decay = torch.zeros(total)
-        self.steps = 0
+        """`scales`: learning-rate factor of the parameters whose names start so; 0 leaves them."""
+        named = [
+            (name, parameter, scale_of(name, scales)) for name, parameter in model.named_parameters()
+        ]
+        for _, parameter, scale in named:
+            parameter.requires_grad_(scale > 0)
+        named = [entry for entry in named if entry[2] > 0]
+        self.gradients = torch.zeros(sum(parameter.numel() for _, parameter, _ in named))
+        groups: dict[tuple[float, float], list[nn.Parameter]] = {}
         start = 0
-        for name, parameter in named:
-            here = slice(start, start + parameter.numel())
-            start = here.stop
-            self.values[here] = parameter.detach().flatten()
-            parameter.data = self.values[here].view(parameter.shape)
-            parameter.grad = self.gradients[here].view(parameter.shape)
-            prefixes = [prefix for prefix in scales if name.startswith(prefix)]
-            self.scale[here] = scales[max(prefixes, key=len)] if prefixes else 1.0
+        for name, parameter, scale in named:
+            end = start + parameter.numel()
+            parameter.grad = self.gradients[start:end].view(parameter.shape)
+            start = end
             is_matrix = parameter.dim() > 1 and "embedding" not in name
-            self.decay[here] = weight_decay if is_matrix else 0.0
+            groups.setdefault((scale, weight_decay if is_matrix else 0.0), []).append(parameter)
+        self.adamw = torch.optim.AdamW(
+            [
+                {"params": parameters, "scale": scale, "weight_decay": decay}
+                for (scale, decay), parameters in groups.items()
+            ],
+            betas=(0.9, 0.98),
+            fused=True,
+        )
 
     def zero(self) -> None:
         self.gradients.zero_()
@@ -43,28 +46,27 @@ class FlatAdamW:
             distributed.all_reduce(self.gradients)
             self.gradients /= distributed.get_world_size()
 
-    def step(self, rate: float, clip: float = 1.0, betas=(0.9, 0.98), eps: float = 1e-8) -> float:
+    def step(self, rate: float, clip: float = 1.0) -> float:
         norm = float(self.gradients.norm())
         if not math.isfinite(norm):
             return norm  # skip: one broken batch must not end a run of hours
         if norm > clip:
             self.gradients *= clip / norm
-        self.steps += 1
-        self.mean.lerp_(self.gradients, 1 - betas[0])
-        self.square.mul_(betas[1]).addcmul_(self.gradients, self.gradients, value=1 - betas[1])
-        corrected = (self.square / (1 - betas[1] ** self.steps)).sqrt_().add_(eps)
-        update = self.mean / corrected / (1 - betas[0] ** self.steps)
-        update.add_(self.values * self.decay)
-        self.values.sub_(update.mul_(self.scale), alpha=rate)
+        for group in self.adamw.param_groups:
+            group["lr"] = rate * group["scale"]
+        self.adamw.step()
         return norm
 
     def state(self) -> dict:
-        return {"mean": self.mean, "square": self.square, "steps": self.steps}
+        return self.adamw.state_dict()
 
     def load(self, state: dict) -> None:
-        self.mean.copy_(state["mean"])
-        self.square.copy_(state["square"])
-        self.steps = state["steps"]
+        self.adamw.load_state_dict(state)
+
+
+def scale_of(name: str, scales: dict[str, float]) -> float:
+    prefixes = [prefix for prefix in scales if name.startswith(prefix)]
+    return scales[max(prefixes, key=len)] if prefixes else 1.0
 
 
 def rate_at(progress: float, step: int, peak: float, flat: float, last: float) -> float:

@@ -13,6 +13,7 @@ continued with `--resume`; while the file `--pause-file` exists it sleeps.
 from __future__ import annotations
 
 import argparse
+import ctypes
 import datetime
 import os
 import pathlib
@@ -132,12 +133,30 @@ def shared_clock(elapsed: float) -> float:
     return float(value)
 
 
+def stop_if_orphaned(parent: int) -> None:
+    """A worker whose launcher was killed would otherwise train on unseen."""
+    if os.getppid() != parent:
+        raise SystemExit("the launching process is gone")
+
+
 def wait_while_paused(pause_file: pathlib.Path | None) -> None:
     while pause_file is not None and pause_file.exists():
         time.sleep(2)
 
 
+def keep_freed_memory() -> None:
+    """Tells glibc not to hand large blocks back: fresh pages for every tensor cost a tenth of the time."""
+    try:
+        libc = ctypes.CDLL("libc.so.6")
+        trim_threshold, top_pad, mmap_threshold = -1, -2, -3
+        for setting, size in ((trim_threshold, 1 << 30), (top_pad, 1 << 26), (mmap_threshold, 1 << 30)):
+            libc.mallopt(setting, size)
+    except (OSError, AttributeError):
+        pass  # another C library: nothing to tune
+
+
 def train(rank: int, options: argparse.Namespace) -> None:
+    keep_freed_memory()
     torch.set_num_threads(options.threads)
     if options.processes > 1:
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
@@ -171,8 +190,9 @@ def run_loop(rank, options, model, phase, optimizer, pool, step, elapsed_before)
     rng = np.random.default_rng((options.seed, rank, step))
     meter, log = Meter(), open(options.run / "log.txt", "a", buffering=1)
     started = last_saved = last_logged = time.time()
-    logged_step = step
+    logged_step, parent = step, os.getppid()
     while True:
+        stop_if_orphaned(parent)
         wait_while_paused(options.pause_file)
         elapsed = shared_clock(elapsed_before + time.time() - started)
         progress = elapsed / (options.minutes * 60)
