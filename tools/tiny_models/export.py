@@ -109,6 +109,7 @@ def main() -> None:
     safetensors.torch.save_file(
         tensors, options.folder / "model.safetensors", metadata={"format": "pt"}
     )
+    (options.folder / "model.safetensors").chmod(0o644)  # written as 0600
     for name, fields in side_files(model.config).items():
         (options.folder / name).write_text(json.dumps(fields, indent=2, ensure_ascii=False) + "\n")
     shutil.copyfile(options.tokenizer, options.folder / "tokenizer.model")
