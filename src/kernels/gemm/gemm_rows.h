@@ -11,15 +11,16 @@ namespace {
 
 inline Vec LoadWide(const float* p) { return Load(p); }
 
+// F16 and BF16 elements; of bytes, since matrices in files may start at odd addresses.
 struct HalfBits {
-  uint16_t bits;
+  uint8_t bytes[2];
 };
-inline Vec LoadWide(const HalfBits* p) { return LoadHalf(&p->bits); }
+inline Vec LoadWide(const HalfBits* p) { return LoadHalf(p); }
 
 struct BrainBits {
-  uint16_t bits;
+  uint8_t bytes[2];
 };
-inline Vec LoadWide(const BrainBits* p) { return LoadBrain(&p->bits); }
+inline Vec LoadWide(const BrainBits* p) { return LoadBrain(p); }
 
 template <typename T>
 void WidenStretch(const void* from, int64_t count, float* to) {

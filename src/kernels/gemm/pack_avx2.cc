@@ -7,11 +7,12 @@ namespace ixc {
 namespace {
 
 inline void StoreNarrow(float* p, Vec x) { Store(p, x); }
-inline void StoreNarrow(HalfBits* p, Vec x) { StoreHalf(&p->bits, x); }
-inline void StoreNarrow(BrainBits* p, Vec x) { StoreBrain(&p->bits, x); }
+inline void StoreNarrow(HalfBits* p, Vec x) { StoreHalf(p, x); }
+inline void StoreNarrow(BrainBits* p, Vec x) { StoreBrain(p, x); }
 
 // to[i * 16 + j] = rows[j][i] for 8 by 8 elements of 16 bits.
-inline void Transpose8x8(const uint16_t* const* rows, uint16_t* to) {
+template <typename T>
+inline void Transpose8x8(const T* const* rows, T* to) {
   __m128i r[8], s[8];
 #pragma GCC unroll 8
   for (int j = 0; j < 8; ++j) r[j] = _mm_loadu_si128(reinterpret_cast<const __m128i*>(rows[j]));
@@ -55,11 +56,11 @@ inline void TransposeBlock(const float* const* rows, float* to) {
 }
 template <typename T>
 inline void TransposeBlock(const T* const* rows, T* to) {
-  const uint16_t* shifted[16];
+  const T* shifted[16];
   for (int i = 0; i < 16; i += 8) {
-    for (int j = 0; j < 16; ++j) shifted[j] = &rows[j][i].bits;
-    Transpose8x8(shifted, &to[i * 16].bits);
-    Transpose8x8(shifted + 8, &to[i * 16 + 8].bits);
+    for (int j = 0; j < 16; ++j) shifted[j] = rows[j] + i;
+    Transpose8x8(shifted, to + i * 16);
+    Transpose8x8(shifted + 8, to + i * 16 + 8);
   }
 }
 

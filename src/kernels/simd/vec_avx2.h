@@ -16,12 +16,12 @@ struct Vec {
   return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)};
 }
 // Sixteen F16 or BF16 values, not aligned, widened.
-[[maybe_unused]] inline Vec LoadHalf(const uint16_t* p) {
-  const __m128i* halves = reinterpret_cast<const __m128i*>(p);
+[[maybe_unused]] inline Vec LoadHalf(const void* p) {
+  const __m128i* halves = static_cast<const __m128i*>(p);
   return {_mm256_cvtph_ps(_mm_loadu_si128(halves)), _mm256_cvtph_ps(_mm_loadu_si128(halves + 1))};
 }
-[[maybe_unused]] inline Vec LoadBrain(const uint16_t* p) {
-  const __m128i* halves = reinterpret_cast<const __m128i*>(p);
+[[maybe_unused]] inline Vec LoadBrain(const void* p) {
+  const __m128i* halves = static_cast<const __m128i*>(p);
   const __m256i lo = _mm256_cvtepu16_epi32(_mm_loadu_si128(halves));
   const __m256i hi = _mm256_cvtepu16_epi32(_mm_loadu_si128(halves + 1));
   return {_mm256_castsi256_ps(_mm256_slli_epi32(lo, 16)),
@@ -32,8 +32,8 @@ struct Vec {
   _mm256_storeu_ps(p + 8, x.hi);
 }
 // Sixteen floats rounded to nearest even, as base/half.h does.
-[[maybe_unused]] inline void StoreHalf(uint16_t* p, Vec x) {
-  __m128i* halves = reinterpret_cast<__m128i*>(p);
+[[maybe_unused]] inline void StoreHalf(void* p, Vec x) {
+  __m128i* halves = static_cast<__m128i*>(p);
   _mm_storeu_si128(halves, _mm256_cvtps_ph(x.lo, _MM_FROUND_TO_NEAREST_INT));
   _mm_storeu_si128(halves + 1, _mm256_cvtps_ph(x.hi, _MM_FROUND_TO_NEAREST_INT));
 }
@@ -46,9 +46,9 @@ struct Vec {
   const __m256i rounded = _mm256_blendv_epi8(_mm256_add_epi32(bits, bias), quiet, nan);
   return _mm256_srli_epi32(rounded, 16);
 }
-[[maybe_unused]] inline void StoreBrain(uint16_t* p, Vec x) {
+[[maybe_unused]] inline void StoreBrain(void* p, Vec x) {
   const __m256i mixed = _mm256_packus_epi32(BrainBits8(x.lo), BrainBits8(x.hi));
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_permute4x64_epi64(mixed, 0xd8));
+  _mm256_storeu_si256(static_cast<__m256i*>(p), _mm256_permute4x64_epi64(mixed, 0xd8));
 }
 [[maybe_unused]] inline Vec Add(Vec a, Vec b) {
   return {_mm256_add_ps(a.lo, b.lo), _mm256_add_ps(a.hi, b.hi)};

@@ -14,11 +14,11 @@ struct Vec {
 [[maybe_unused]] inline Vec Set1(float x) { return {_mm512_set1_ps(x)}; }
 [[maybe_unused]] inline Vec Load(const float* p) { return {_mm512_loadu_ps(p)}; }
 // Sixteen F16 or BF16 values, not aligned, widened.
-[[maybe_unused]] inline Vec LoadHalf(const uint16_t* p) {
-  return {_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))};
+[[maybe_unused]] inline Vec LoadHalf(const void* p) {
+  return {_mm512_cvtph_ps(_mm256_loadu_si256(static_cast<const __m256i*>(p)))};
 }
-[[maybe_unused]] inline Vec LoadBrain(const uint16_t* p) {
-  const __m256i bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+[[maybe_unused]] inline Vec LoadBrain(const void* p) {
+  const __m256i bits = _mm256_loadu_si256(static_cast<const __m256i*>(p));
   return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16))};
 }
 [[maybe_unused]] inline void Store(float* p, Vec x) { _mm512_storeu_ps(p, x.v); }
