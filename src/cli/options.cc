@@ -138,22 +138,31 @@ CLI::App* AddBench(CLI::App& app, BenchOptions& options) {
   CLI::App* command =
       app.add_subcommand("bench", "Measure speed beside the limits of this machine");
   command->footer(
-      "Example:\n  ixc bench limits\n  ixc bench --synthetic vl-7b --layers 4\n"
-      "  ixc bench kernels --explain");
+      "Without WHAT all of them are measured: limits and kernels always at the sizes of the 7B\n"
+      "models, the others (and the memory that they take) on the model given. The small shipped\n"
+      "model says little about the real ones; --synthetic runs their shapes with made-up weights\n"
+      "and no download (15 GB of memory; 3 GB with --layers 4, which also prints what follows for\n"
+      "all 32).\n"
+      "Example:\n  ixc bench limits\n  ixc bench kernels --explain\n"
+      "  ixc bench prefill --synthetic vl-7b --layers 4");
   command->add_option("what", options.what, "limits, kernels, prefill, decode, vision or load")
       ->check(CLI::IsMember({"limits", "kernels", "prefill", "decode", "vision", "load"}));
   AddModel(command, options.model);
-  command->add_option("--synthetic", options.synthetic, "a random model of the real size")
-      ->check(CLI::IsMember({"vl-7b", "4khd-7b"}));
+  auto* synthetic =
+      command->add_option("--synthetic", options.synthetic, "made-up weights of the real size")
+          ->check(CLI::IsMember({"vl-7b", "4khd-7b"}))
+          ->excludes("--model");
   command->add_option("--layers", options.num_layers, "decoder layers of the synthetic model")
-      ->check(CLI::Range(1, 32));
-  command->add_option("--prompt-tokens", options.prompt_tokens, "prompt length")
-      ->capture_default_str()
+      ->check(CLI::Range(1, 32))
+      ->needs(synthetic);
+  command
+      ->add_option("--prompt-tokens", options.prompt_tokens,
+                   "prompt length, a picture included if it fits (default: a picture and 151)")
       ->check(CLI::Range(1, 1 << 17));
-  command->add_option("--hd-num", options.hd_num, "4KHD: most views of the picture")
+  command->add_option("--hd-num", options.hd_num, "4KHD: most views of the (square) picture")
       ->capture_default_str()
-      ->check(CLI::Range(1, 10000));
-  command->add_option("--repeats", options.repeats, "measurements; the median counts")
+      ->check(CLI::Range(1, 1000));
+  command->add_option("--repeats", options.repeats, "measurements of each; the median counts")
       ->capture_default_str()
       ->check(CLI::Range(1, 100));
   command->add_flag("--explain", options.explain, "say which kernel runs where, and why");

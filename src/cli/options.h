@@ -67,7 +67,7 @@ struct BenchOptions {
   std::string what;       // limits, kernels, prefill, decode, vision, load; "": all
   std::string synthetic;  // vl-7b or 4khd-7b: a random model of the real size
   int num_layers = 0;     // of the synthetic model; 0: all
-  int prompt_tokens = 1376;
+  int prompt_tokens = 0;  // 0: a picture and the text around it
   int hd_num = 25;
   int repeats = 5;
   bool explain = false;

@@ -74,6 +74,7 @@ class Pipeline {
   const XComposer2& model() const { return model_; }
   const Tokenizer& tokenizer() const { return *tokenizer_; }
   const Compute& compute() const { return compute_; }
+  DType kv_dtype() const { return kv_dtype_; }
   std::span<const int32_t> stop_ids() const { return stop_ids_; }
 
   PromptSequence BuildPrompt(const Request& request) const;

@@ -60,6 +60,8 @@ class Decoder {
 
   const DecoderConfig& config() const { return config_; }
   int num_layers() const { return static_cast<int>(layers_.size()); }
+  std::span<const DecoderLayer> layers() const { return layers_; }
+  const PackedMatrix& output() const { return output_; }
   DType weight_dtype() const { return output_.dtype; }
 
   // hidden is [rows, hidden_size]: embeddings on entry, output of the last layer on return. Keys

@@ -1,0 +1,320 @@
+// ixc bench prefill, decode, vision, load: a whole model, from a directory or made up.
+//
+// A made-up model has the real shapes and random weights; speed depends on nothing else. Its prompt
+// is the usual one: system text and start of the question (137 tokens), one picture, the question.
+#include <fmt/format.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <random>
+
+#include "base/error.h"
+#include "cli/bench_session.h"
+#include "cli/bench_timing.h"
+#include "cli/bench_work.h"
+#include "cli/interrupt.h"
+#include "cli/request_builder.h"
+#include "formats/model_kind.h"
+#include "image/hd_geometry.h"
+#include "kernels/gemm/gemm_table.h"
+#include "model/prefill.h"
+
+namespace ixc {
+
+namespace {
+
+constexpr int kWholeLayers = 32;  // of both 7B models
+constexpr int64_t kTokensBefore = 137;
+constexpr int64_t kTokensBehind = 14;
+constexpr int kPictureSide = 1024;
+
+// The config.json of the 7B models.
+ModelSpec RealSpec(ModelKind kind, int num_layers) {
+  ModelSpec spec;
+  spec.kind = kind;
+  ModelConfig& config = spec.config;
+  config.hidden_size = 4096;
+  config.intermediate_size = 14336;
+  config.vocab_size = 92544;
+  config.num_layers = num_layers == 0 ? kWholeLayers : num_layers;
+  config.num_heads = 32;
+  config.num_kv_heads = 8;
+  config.head_dim = 128;
+  config.rms_norm_eps = 1e-5;
+  config.rope_theta = 1e6;
+  config.rope_scaling = {RopeScaling::Type::kDynamic, 1.0};
+  config.max_position_embeddings = 32768;
+  config.max_length = kind == ModelKind::kVl ? 4096 : 16384;
+  return spec;
+}
+
+// From here on the peak counts anew, where the system allows it.
+void ResetPeakMemory() {
+  if (std::FILE* file = std::fopen("/proc/self/clear_refs", "w")) {
+    std::fputs("5", file);
+    std::fclose(file);
+  }
+}
+
+double PeakMemoryGigabytes() {
+  char line[256];
+  long long kilobytes = 0;
+  if (std::FILE* file = std::fopen("/proc/self/status", "r")) {
+    while (std::fgets(line, sizeof line, file) != nullptr) {
+      if (std::sscanf(line, "VmHWM: %lld kB", &kilobytes) == 1) break;
+    }
+    std::fclose(file);
+  }
+  if (kilobytes == 0) {  // no /proc: the peak of the whole process
+    rusage usage{};
+    ::getrusage(RUSAGE_SELF, &usage);
+    kilobytes = usage.ru_maxrss;
+  }
+  return static_cast<double>(kilobytes) * 1024e-9;
+}
+
+double MachineMemoryGigabytes() {
+  return static_cast<double>(::sysconf(_SC_PHYS_PAGES)) *
+         static_cast<double>(::sysconf(_SC_PAGE_SIZE)) * 1e-9;
+}
+
+Image RandomPicture(int side) {
+  Image image(side, side);
+  std::minstd_rand random(1);
+  for (uint8_t& value : image.rgb) value = static_cast<uint8_t>(random() >> 8);
+  return image;
+}
+
+class ModelBench {
+ public:
+  explicit ModelBench(const BenchSession& session)
+      : session_(session), engine_options_(MakeEngineOptions(session)) {}
+
+  void Run() {
+    ResetPeakMemory();
+    Load();
+    if (session_.Wants("vision")) Vision();
+    if (session_.Wants("prefill") || session_.Wants("decode")) {
+      const AssembledPrompt prompt = MakePrompt();
+      Sequence sequence = pipeline_->NewSequence();
+      MeasureHead();
+      if (session_.Wants("prefill")) {
+        Prefill(prompt, sequence);
+      } else {
+        RunPrompt(prompt, sequence, "reading the prompt");
+      }
+      if (session_.Wants("decode")) Decode(sequence);
+    }
+    Memory();
+  }
+
+ private:
+  static EngineOptions MakeEngineOptions(const BenchSession& session) {
+    if (session.options.synthetic.empty()) return ToEngineOptions(session.options.model);
+    ModelOptions options = session.options.model;
+    options.model_dir = session.options.synthetic;  // a name, never opened
+    return ToEngineOptions(options);
+  }
+
+  bool is_synthetic() const { return !session_.options.synthetic.empty(); }
+  const Decoder& decoder() const { return pipeline_->model().decoder(); }
+  std::string Scheme() const { return SchemeOf(pipeline_->model().weight_dtype()); }
+  std::string KernelFor(int64_t rows) const {
+    return ChooseGemm(decoder().weight_dtype(), rows, pipeline_->compute().isa).name;
+  }
+
+  // Views and tokens of the picture that the prompt has.
+  ViewGrid Grid() const {
+    const XComposer2& model = pipeline_->model();
+    if (model.kind() == ModelKind::kVl) return {};
+    const HdGeometry plan = PlanHd(kPictureSide, kPictureSide, session_.options.hd_num,
+                                   model.tower().config().view_size);
+    return {plan.tile_rows, plan.tile_cols};
+  }
+  int64_t ImageTokens() const {
+    const XComposer2& model = pipeline_->model();
+    return NumImageTokens(model.image_layout(), Grid(), model.tower().config().patches_per_side());
+  }
+
+  std::unique_ptr<Pipeline> NewPipeline() const {
+    EngineOptions options = engine_options_;
+    options.on_load_progress = [&](double share) {
+      session_.progress.Update("loading weights", share);
+      StopIfInterrupted();
+    };
+    if (!is_synthetic()) return Pipeline::Load(options);
+    const ModelKind kind =
+        session_.options.synthetic == "vl-7b" ? ModelKind::kVl : ModelKind::k4khd;
+    const ModelSpec spec = RealSpec(kind, session_.options.num_layers);
+    const DType dtype = options.dtype == "bf16" ? DType::kBF16 : DType::kF16;
+    auto pool = std::make_unique<ThreadPool>(options.num_threads);
+    const Compute compute{options.isa.empty() ? BestIsa() : ParseIsa(options.isa), pool.get()};
+    LoadOptions load;
+    load.on_progress = options.on_load_progress;
+    XComposer2 model = XComposer2::Build(
+        std::make_unique<SyntheticWeights>(spec.config, kind, dtype), spec, load, compute);
+    return std::make_unique<Pipeline>(std::move(model), std::move(pool), compute.isa,
+                                      options.compute);
+  }
+
+  void Load() {
+    if (!session_.Wants("load")) {
+      pipeline_ = NewPipeline();
+      return;
+    }
+    const BenchTiming timing = Measure(
+        [&] {
+          pipeline_.reset();  // never two copies
+          pipeline_ = NewPipeline();
+        },
+        session_.options.repeats);
+    Figure figure = Rate("load." + Scheme(), WeightBytes(pipeline_->model()) * 1e-9, timing);
+    figure.unit = "GB/s";
+    figure.limit = session_.LimitOf("limit.read");
+    figure.shape = fmt::format("{:.2f} GB of packed weights, {} layers{}",
+                               WeightBytes(pipeline_->model()) * 1e-9, decoder().num_layers(),
+                               is_synthetic() ? ", from memory" : "");
+    session_.Print(figure);
+  }
+
+  void Vision() {
+    const Image picture = RandomPicture(kPictureSide);
+    int64_t views = 0;
+    const BenchTiming timing = Measure(
+        [&] {
+          const EncodedPicture encoded = pipeline_->EncodePicture(
+              picture, session_.options.hd_num,
+              [&](double share) { session_.progress.Update("looking at the picture", share); });
+          views = encoded.prepared.num_views();
+        },
+        session_.options.repeats);
+    const double operations = VisionOperations(pipeline_->model(), views, ImageTokens());
+    Figure figure = Rate("vision", operations * 1e-9, timing);
+    figure.unit = "GFLOP/s";
+    figure.limit = session_.LimitOf("limit.fp32");
+    figure.kernel = KernelFor(pipeline_->model().tower().config().num_patches());
+    figure.shape = fmt::format("{} views of {} pixels, {} tokens", views,
+                               pipeline_->model().tower().config().view_size, ImageTokens());
+    session_.Print(figure);
+  }
+
+  AssembledPrompt MakePrompt() const {
+    const int64_t image_tokens = ImageTokens();
+    const int64_t usual = kTokensBefore + image_tokens + kTokensBehind;
+    const int64_t wanted = session_.options.prompt_tokens;
+    const int64_t tokens = wanted == 0 ? usual : wanted;
+    const int64_t limit = MaxPromptTokens(pipeline_->model().kind(), pipeline_->model().config());
+    if (tokens > limit) {
+      Fail(
+          "a prompt of {} tokens was asked for, the model takes {}; use --prompt-tokens or "
+          "--hd-num",
+          tokens, limit);
+    }
+    AssembledPrompt prompt;
+    prompt.input_ids.assign(static_cast<size_t>(tokens), 1);
+    // Longer texts come before the picture, shorter ones have no picture.
+    if (tokens >= image_tokens + kTokensBehind) {
+      const int64_t begin = tokens - image_tokens - kTokensBehind;
+      prompt.image_rows.push_back({begin, begin + image_tokens});
+      prompt.image_tokens = image_tokens;
+      std::fill_n(prompt.input_ids.begin() + begin, image_tokens, -1);
+    }
+    prompt.embeds = Matrix(tokens, pipeline_->model().config().hidden_size);
+    std::minstd_rand random(1);
+    std::generate_n(prompt.embeds.data(), prompt.embeds.rows() * prompt.embeds.cols(), [&] {
+      return static_cast<float>(static_cast<int>(random() % 2001) - 1000) * 5e-5f;
+    });
+    return prompt;
+  }
+
+  // Up to the logits that choose the first token.
+  void RunPrompt(const AssembledPrompt& prompt, Sequence& sequence,
+                 const std::string& stage) const {
+    sequence = pipeline_->NewSequence();
+    Pipeline::PrefillOptions options;
+    options.on_progress = [&](double share) { session_.progress.Update(stage.c_str(), share); };
+    options.is_cancelled = IsInterrupted;
+    const Matrix last = pipeline_->Prefill(prompt, sequence, options);
+    StopIfInterrupted();
+    pipeline_->Logits(last);
+  }
+
+  // The head runs once a call whatever the number of layers; needed to extrapolate.
+  void MeasureHead() {
+    Matrix hidden(1, pipeline_->model().config().hidden_size);
+    std::fill_n(hidden.data(), hidden.cols(), 0.01f);
+    head_seconds_ = Measure([&] { pipeline_->Logits(hidden); }, session_.options.repeats).median;
+  }
+
+  void Prefill(const AssembledPrompt& prompt, Sequence& sequence) {
+    int run = 0;
+    const BenchTiming timing = Measure(
+        [&] { RunPrompt(prompt, sequence, fmt::format("reading the prompt, run {}", ++run)); },
+        session_.options.repeats);
+    const double tokens = static_cast<double>(prompt.num_tokens());
+    Figure figure = Rate("prefill." + Scheme(), tokens, timing);
+    figure.unit = "tokens/s";
+    figure.limit = tokens * session_.LimitOf("limit.fp32") * 1e9 /
+                   PrefillOperations(decoder(), prompt.num_tokens(), prompt.image_tokens);
+    figure.kernel = KernelFor(std::min(kPrefillRows, prompt.num_tokens()));
+    figure.shape = fmt::format("{} tokens, {} of a picture, {} layers", prompt.num_tokens(),
+                               prompt.image_tokens, decoder().num_layers());
+    figure.extrapolation = Extrapolate(timing.median);
+    session_.Print(figure);
+  }
+
+  void Decode(Sequence& sequence) {
+    const int64_t context = sequence.length();
+    const BenchTiming timing =
+        Measure([&] { pipeline_->Step(1, sequence); }, std::max(session_.options.repeats, 5));
+    Figure figure = Rate("decode." + Scheme(), 1, timing);
+    figure.unit = "tokens/s";
+    figure.limit = session_.LimitOf("limit.read") * 1e9 /
+                   DecodeBytes(decoder(), context, pipeline_->kv_dtype());
+    figure.kernel = KernelFor(1);
+    figure.shape = fmt::format("1 token behind {}, {} layers", context, decoder().num_layers());
+    figure.extrapolation = Extrapolate(timing.median);
+    session_.Print(figure);
+  }
+
+  void Memory() {
+    Figure figure;
+    figure.figure = "memory." + Scheme();
+    figure.value = figure.best = PeakMemoryGigabytes();
+    figure.unit = "GB";
+    figure.limit = MachineMemoryGigabytes();
+    figure.shape = fmt::format("peak of this process, {} layers", decoder().num_layers());
+    session_.Print(figure);
+  }
+
+  // What `amount` in one run is a second.
+  static Figure Rate(const std::string& name, double amount, const BenchTiming& timing) {
+    Figure figure;
+    figure.figure = name;
+    figure.value = amount / timing.median;
+    figure.best = amount / timing.best;
+    figure.seconds = timing.median;
+    figure.repeats = timing.repeats;
+    return figure;
+  }
+
+  std::optional<Extrapolation> Extrapolate(double seconds) const {
+    const int layers = decoder().num_layers();
+    if (!is_synthetic() || layers == kWholeLayers) return std::nullopt;
+    const double layer = (seconds - head_seconds_) / layers;
+    return Extrapolation{layers, layer, kWholeLayers, head_seconds_ + kWholeLayers * layer};
+  }
+
+  const BenchSession& session_;
+  const EngineOptions engine_options_;
+  std::unique_ptr<Pipeline> pipeline_;
+  double head_seconds_ = 0;
+};
+
+}  // namespace
+
+void BenchModel(const BenchSession& session) { ModelBench(session).Run(); }
+
+}  // namespace ixc

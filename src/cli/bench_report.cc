@@ -1,0 +1,98 @@
+#include "cli/bench_report.h"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+
+#include "base/json.h"
+
+namespace ixc {
+
+namespace {
+
+// Three digits that count.
+std::string Short(double value) {
+  const int decimals = value >= 100 ? 0 : value >= 10 ? 1 : value >= 1 ? 2 : 3;
+  return fmt::format("{:.{}f}", value, decimals);
+}
+
+std::string Time(double seconds) {
+  if (seconds >= 1) return Short(seconds) + " s";
+  return seconds >= 1e-3 ? Short(seconds * 1e3) + " ms" : Short(seconds * 1e6) + " us";
+}
+
+Json TextOrNull(const std::string& text) { return text.empty() ? Json() : Json(text); }
+
+Json NumberOrNull(const std::optional<double>& number) { return number ? Json(*number) : Json(); }
+
+}  // namespace
+
+std::optional<double> Figure::Share() const {
+  if (!limit || *limit <= 0) return std::nullopt;
+  return value / *limit;
+}
+
+void BenchReport::Print(const Figure& figure) {
+  if (setting_.json) {
+    PrintJson(figure);
+  } else {
+    PrintRow(figure);
+  }
+  std::fflush(stdout);
+}
+
+void BenchReport::PrintJson(const Figure& figure) const {
+  Json json = {{"figure", figure.figure},
+               {"value", figure.value},
+               {"best", figure.best},
+               {"unit", figure.unit},
+               {"limit", NumberOrNull(figure.limit)},
+               {"share", NumberOrNull(figure.Share())},
+               {"seconds", NumberOrNull(figure.seconds)},
+               {"threads", setting_.num_threads},
+               {"isa", Name(setting_.isa)},
+               {"kernel", TextOrNull(figure.kernel)},
+               {"shape", TextOrNull(figure.shape)},
+               {"repeats", figure.repeats}};
+  if (figure.extrapolation) {
+    json["layers"] = figure.extrapolation->layers;
+    json["layer_seconds"] = figure.extrapolation->layer_seconds;
+    json["extrapolated_layers"] = figure.extrapolation->whole_layers;
+    json["extrapolated_seconds"] = figure.extrapolation->whole_seconds;
+  }
+  fmt::print("{}\n", json.dump());
+}
+
+void BenchReport::PrintRow(const Figure& figure) {
+  if (!has_header_) {
+    fmt::print("{} threads, {}\n", setting_.num_threads, Name(setting_.isa));
+    fmt::print("{:<24} {:>15} {:>9} {:>7} {:>9} {:>7}  {:<18} {}\n", "figure", "median", "limit",
+               "share", "time", "repeats", "kernel", "shape");
+    has_header_ = true;
+  }
+  const auto share = figure.Share();
+  fmt::print("{:<24} {:>15} {:>9} {:>7} {:>9} {:>7}  {:<18} {}\n", figure.figure,
+             Short(figure.value) + " " + figure.unit, figure.limit ? Short(*figure.limit) : "",
+             share ? fmt::format("{:.0f} %", *share * 100) : "",
+             figure.seconds ? Time(*figure.seconds) : "", figure.repeats, figure.kernel,
+             figure.shape);
+  if (const auto& more = figure.extrapolation) {
+    fmt::print("{:<24} {} a layer; extrapolated from {} to {} layers: {}\n", "",
+               Time(more->layer_seconds), more->layers, more->whole_layers,
+               Time(more->whole_seconds));
+  }
+}
+
+void BenchReport::Explain(const std::string& operation, const std::string& kernel,
+                          const std::string& reason) {
+  if (setting_.json) {
+    const Json json = {
+        {"figure", "explain"}, {"operation", operation}, {"kernel", kernel}, {"reason", reason}};
+    fmt::print("{}\n", json.dump());
+  } else {
+    fmt::print("{:<34} {:<20} {}\n", operation, kernel, reason);
+  }
+  std::fflush(stdout);
+}
+
+}  // namespace ixc
