@@ -33,7 +33,7 @@ Limit Rate(std::string figure, std::string unit, double amount, int repeats,
 
 Limit MeasureRead(const LimitIsa& isa, const LimitOptions& options, ThreadPool& pool) {
   const auto threads = static_cast<size_t>(pool.num_threads());
-  const size_t stretch = options.read_bytes / threads / 4096 * 4096;
+  const size_t stretch = options.read_bytes / threads / kReadPiece * kReadPiece;
   if (stretch == 0)
     Fail("cannot measure reading of {} bytes on {} threads", options.read_bytes, threads);
   AlignedBuffer memory(stretch * threads);

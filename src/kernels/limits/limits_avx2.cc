@@ -12,11 +12,15 @@ constexpr int kSums = 12;
 constexpr int kBytes = 32;  // of a register
 
 uint64_t Read(const void* memory, size_t bytes) {
+  constexpr size_t kStream = kReadPiece / 4 / sizeof(__m256i);
   const __m256i* at = static_cast<const __m256i*>(memory);
   __m256i sum[4] = {};
-  for (size_t i = 0; i < bytes / kBytes; i += 4) {
-    for (size_t j = 0; j < 4; ++j) {
-      sum[j] = _mm256_xor_si256(sum[j], _mm256_load_si256(at + i + j));
+  for (size_t piece = 0; piece < bytes / kReadPiece; ++piece, at += 4 * kStream) {
+    for (size_t i = 0; i < kStream; ++i) {
+#pragma GCC unroll 4
+      for (size_t j = 0; j < 4; ++j) {
+        sum[j] = _mm256_xor_si256(sum[j], _mm256_load_si256(at + j * kStream + i));
+      }
     }
   }
   const __m256i all =

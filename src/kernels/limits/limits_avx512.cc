@@ -12,11 +12,15 @@ constexpr int kSums = 12;
 constexpr int kBytes = 64;  // of a register
 
 uint64_t Read(const void* memory, size_t bytes) {
+  constexpr size_t kStream = kReadPiece / 4 / sizeof(__m512i);
   const __m512i* at = static_cast<const __m512i*>(memory);
   __m512i sum[4] = {};
-  for (size_t i = 0; i < bytes / kBytes; i += 4) {
-    for (size_t j = 0; j < 4; ++j) {
-      sum[j] = _mm512_xor_si512(sum[j], _mm512_load_si512(at + i + j));
+  for (size_t piece = 0; piece < bytes / kReadPiece; ++piece, at += 4 * kStream) {
+    for (size_t i = 0; i < kStream; ++i) {
+#pragma GCC unroll 4
+      for (size_t j = 0; j < 4; ++j) {
+        sum[j] = _mm512_xor_si512(sum[j], _mm512_load_si512(at + j * kStream + i));
+      }
     }
   }
   const __m512i all =

@@ -8,10 +8,16 @@ namespace ixc {
 namespace {
 
 uint64_t Read(const void* memory, size_t bytes) {
+  constexpr size_t kStream = kReadPiece / 4 / sizeof(__m128i);
   const __m128i* at = static_cast<const __m128i*>(memory);
   __m128i sum[4] = {};
-  for (size_t i = 0; i < bytes / sizeof(__m128i); i += 4) {
-    for (size_t j = 0; j < 4; ++j) sum[j] = _mm_xor_si128(sum[j], _mm_load_si128(at + i + j));
+  for (size_t piece = 0; piece < bytes / kReadPiece; ++piece, at += 4 * kStream) {
+    for (size_t i = 0; i < kStream; ++i) {
+#pragma GCC unroll 4
+      for (size_t j = 0; j < 4; ++j) {
+        sum[j] = _mm_xor_si128(sum[j], _mm_load_si128(at + j * kStream + i));
+      }
+    }
   }
   const __m128i all = _mm_xor_si128(_mm_xor_si128(sum[0], sum[1]), _mm_xor_si128(sum[2], sum[3]));
   return static_cast<uint64_t>(_mm_cvtsi128_si64(all));
