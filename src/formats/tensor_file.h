@@ -1,7 +1,9 @@
 // A weight file of either kind, mapped: safetensors or torch .bin, told apart by its first bytes.
 #pragma once
 
+#include <cstddef>
 #include <filesystem>
+#include <span>
 #include <string_view>
 
 #include "base/mapped_file.h"
@@ -16,6 +18,7 @@ class TensorFile {
   explicit TensorFile(const std::filesystem::path& path);
 
   const std::filesystem::path& path() const { return file_.path(); }
+  std::span<const std::byte> bytes() const { return file_.bytes(); }
   size_t size() const { return file_.bytes().size(); }
   const TensorMap& contents() const { return contents_; }
   // nullptr when the file has no such tensor. Linear search: for files read whole, use contents().

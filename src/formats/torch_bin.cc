@@ -93,7 +93,9 @@ class Reader {
   TensorMap Read() {
     CheckByteOrder();
     const ZipEntry& pickle_entry = *by_name_.at(prefix_ + std::string(kPickleName));
-    CheckCrc(pickle_entry, where_);
+    if (!CrcMatches(pickle_entry)) {
+      Fail("{}: '{}' does not have its checksum; download it again", where_, pickle_entry.name);
+    }
     const std::vector<std::string_view> globals = AllowedGlobals();
     const Pickle pickle = Unpickle(pickle_entry.data, globals, where_);
     const PickleNode& dict = StateDict(*pickle.root);

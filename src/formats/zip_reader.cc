@@ -225,16 +225,12 @@ constexpr std::array<uint32_t, 256> kCrcTable = MakeCrcTable();
 
 }  // namespace
 
-void CheckCrc(const ZipEntry& entry, const std::string& where) {
+bool CrcMatches(const ZipEntry& entry) {
   uint32_t crc = 0xffffffff;
   for (std::byte byte : entry.data) {
     crc = (crc >> 8) ^ kCrcTable[(crc ^ static_cast<uint32_t>(byte)) & 0xff];
   }
-  crc ^= 0xffffffff;
-  if (crc != entry.crc32) {
-    Fail("{}: zip entry '{}' has checksum {:08x}, the directory says {:08x}; download it again",
-         where, entry.name, crc, entry.crc32);
-  }
+  return (crc ^ 0xffffffff) == entry.crc32;
 }
 
 }  // namespace ixc

@@ -14,7 +14,7 @@ namespace ixc {
 struct ZipEntry {
   std::string name;
   std::span<const std::byte> data;  // inside the file
-  uint32_t crc32 = 0;               // as the central directory gives it; see CheckCrc
+  uint32_t crc32 = 0;               // as the central directory gives it
 };
 
 // Lists all entries, in the order of the central directory. Every one is checked against its
@@ -22,7 +22,7 @@ struct ZipEntry {
 // directory, and a name given twice are errors. `where` names the file in errors.
 std::vector<ZipEntry> ReadZip(std::span<const std::byte> bytes, const std::string& where);
 
-// Compares an entry's bytes with its checksum. Not done by ReadZip: it would read all the weights.
-void CheckCrc(const ZipEntry& entry, const std::string& where);
+// Whether an entry's bytes have its checksum. Not asked by ReadZip: it would read all the weights.
+bool CrcMatches(const ZipEntry& entry);
 
 }  // namespace ixc
