@@ -193,6 +193,7 @@ int Run(const DescribeOptions& options) {
   engine_options.on_load_progress = [&](double share) {
     progress.Update("loading weights", share);
   };
+  LogInfo(fmt::format("{} to answer with the model in {}", jobs.size(), engine_options.model_dir));
   Engine engine = Engine::Load(engine_options);
   progress.Clear();
 

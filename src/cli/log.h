@@ -10,7 +10,6 @@ namespace ixc {
 void SetLogLevel(const std::string& level);
 
 void LogInfo(std::string_view message);
-void LogWarning(std::string_view message);
 void LogError(std::string_view message);  // "error: …"
 
 }  // namespace ixc

@@ -1,8 +1,8 @@
 // y = epilogue(x W^T): the matrix product of every linear layer.
 //
 // x is [rows, k] float32, W packed ([n, k], see packed_matrix.h), y is [rows, n] float32.
-// Products are accumulated in float32, each output in ascending k by one chain of fused
-// multiply-adds (the scalar row: separate multiply and add).
+// Products are accumulated in float32, each output in chains of 256 fused multiply-adds in
+// ascending k, added up in order (the scalar row: separate multiply and add).
 #pragma once
 
 #include "kernels/compute.h"

@@ -16,9 +16,9 @@ namespace ixc {
 namespace {
 
 // Chosen by measurement on Zen 3 (L1 32 KiB, L2 512 KiB); see docs/performance.md.
-constexpr int64_t kBlockK = 256;      // a widened slice: 16 KiB a panel
-constexpr int64_t kRowBlock = 192;    // with kBlockK: 192 KiB of activations
-constexpr int64_t kChunkPanels = 16;  // 256 outputs
+constexpr int64_t kBlockK = kSumBlock;  // 256: a widened slice is 16 KiB a panel
+constexpr int64_t kRowBlock = 192;      // with kBlockK: 192 KiB of activations
+constexpr int64_t kChunkPanels = 16;    // 256 outputs
 // Packed activations of one pass over the rows stay in L3.
 constexpr int64_t kPackedFloats = int64_t{6} << 20;
 

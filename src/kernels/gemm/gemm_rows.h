@@ -1,6 +1,6 @@
 // The inner loops of the matrix product in terms of Vec (one panel's width): the register tile,
-// the few-row product and the widening of a stretch of a panel. Each output is one chain of fused
-// multiply-adds in ascending k in all of them.
+// the few-row product and the widening of a stretch of a panel. Each output is summed
+// in the same order in all of them: see kSumBlock.
 #pragma once
 
 #include "kernels/gemm/gemm_kernels.h"
@@ -37,7 +37,7 @@ inline void MultiplyTile(const GemmTile& call) {
   for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 2
     for (int p = 0; p < kPanels; ++p) {
-      sum[r][p] = call.first ? Set1(0.0f) : Load(call.acc + r * call.acc_stride + 16 * p);
+      sum[r][p] = Set1(0.0f);
     }
   }
   const float* a = call.a;
@@ -58,7 +58,10 @@ inline void MultiplyTile(const GemmTile& call) {
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 2
-    for (int p = 0; p < kPanels; ++p) Store(call.acc + r * call.acc_stride + 16 * p, sum[r][p]);
+    for (int p = 0; p < kPanels; ++p) {
+      float* acc = call.acc + r * call.acc_stride + 16 * p;
+      Store(acc, call.first ? sum[r][p] : Add(Load(acc), sum[r][p]));
+    }
   }
 }
 
@@ -71,20 +74,20 @@ inline void MultiplyRows(const GemmTile& call) {
   MultiplyTile<kRows, kPanels, kRowStep, kKStep>(call);
 }
 
-// `kPanels` neighbouring panels at a time, so that enough chains are in flight to hide the latency
-// of the multiply-add; the weights are widened on the way into it.
+// Inputs [k0, k0 + depth) of `kPanels` neighbouring panels, so that enough chains are in flight to
+// hide the latency of the multiply-add; the weights are widened on the way into it.
 template <typename T, int kRows, int kPanels>
-inline void FewRowsOfPanels(const GemmFewRows& call, int panel) {
+inline void FewRowsOfBlock(const GemmFewRows& call, int panel, int64_t k0, int64_t depth) {
   const int64_t panel_size = call.k * 16;
-  const T* w = static_cast<const T*>(call.w) + panel * panel_size;
+  const T* w = static_cast<const T*>(call.w) + panel * panel_size + k0 * 16;
   Vec sum[kRows][kPanels];
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 8
     for (int p = 0; p < kPanels; ++p) sum[r][p] = Set1(0.0f);
   }
-  const float* x = call.x;
-  for (int64_t i = 0; i < call.k; ++i, w += 16, x += kRows) {
+  const float* x = call.x + k0 * kRows;
+  for (int64_t i = 0; i < depth; ++i, w += 16, x += kRows) {
 #pragma GCC unroll 8
     for (int p = 0; p < kPanels; ++p) {
       const Vec weight = LoadWide(w + p * panel_size);
@@ -98,9 +101,20 @@ inline void FewRowsOfPanels(const GemmFewRows& call, int panel) {
   for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 8
     for (int p = 0; p < kPanels; ++p) {
-      Store(call.out + r * call.out_stride + 16 * (panel + p), sum[r][p]);
+      float* out = call.out + r * call.out_stride + 16 * (panel + p);
+      Store(out, k0 == 0 ? sum[r][p] : Add(Load(out), sum[r][p]));
     }
   }
+}
+
+template <typename T, int kRows, int kPanels>
+inline void FewRowsOfPanels(const GemmFewRows& call, int panel) {
+  int64_t k0 = 0;
+  do {  // also once when k is 0: the sums of nothing are zeros
+    const int64_t depth = call.k - k0 < kSumBlock ? call.k - k0 : kSumBlock;
+    FewRowsOfBlock<T, kRows, kPanels>(call, panel, k0, depth);
+    k0 += kSumBlock;
+  } while (k0 < call.k);
 }
 
 template <typename T, int kRows, int kPanels>

@@ -3,6 +3,7 @@
 //
 // A thread widens one panel to float32 and takes all rows through it, so even this path touches
 // each weight once a call.
+#include <algorithm>
 #include <cstring>
 #include <vector>
 
@@ -55,8 +56,14 @@ void GemmPlain(const GemmCall& call, const Compute& compute) {
       for (int64_t row = 0; row < call.x.rows; ++row) {
         const float* x = call.x.Row(row);
         float acc[kPanelWidth] = {};
-        for (int64_t i = 0; i < w.k; ++i) {
-          for (int j = 0; j < kPanelWidth; ++j) acc[j] += x[i] * b[static_cast<size_t>(i * 16 + j)];
+        for (int64_t k0 = 0; k0 < w.k; k0 += kSumBlock) {
+          float sum[kPanelWidth] = {};
+          for (int64_t i = k0; i < std::min(w.k, k0 + kSumBlock); ++i) {
+            for (int j = 0; j < kPanelWidth; ++j) {
+              sum[j] += x[i] * b[static_cast<size_t>(i * 16 + j)];
+            }
+          }
+          for (int j = 0; j < kPanelWidth; ++j) acc[j] += sum[j];
         }
         GemmEpilogueScalar(call.EpilogueRow(acc, row, panel * kPanelWidth, kPanelWidth));
       }

@@ -6,8 +6,8 @@
 //   packed[panel][k][16],   packed[p][i][j] = W[16 p + j][i],   rows beyond n are zero.
 //
 // The elements keep their stored type (F32, F16 or BF16). Prefill (many rows) and decode (one row)
-// read this one copy, and every kernel sums each output over i in ascending order with one
-// accumulator, so that which kernel ran never changes a bit of the result.
+// read this one copy, and every kernel sums each output over i in the same order
+// (kSumBlock in gemm_kernels.h), so that which kernel ran never changes a bit of the result.
 #pragma once
 
 #include <cstdint>
