@@ -2,14 +2,13 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <memory>
 
-#include "base/error.h"
 #include "cli/bench_session.h"
 #include "cli/bench_timing.h"
 #include "cli/commands.h"
 #include "cli/interrupt.h"
 #include "kernels/kernel_rows.h"
+#include "kernels/limits/limits.h"
 
 namespace ixc {
 
@@ -19,25 +18,22 @@ Isa IsaOf(const ModelOptions& options) {
   return options.isa.empty() ? BestIsa() : ParseIsa(options.isa);
 }
 
+// Many short runs: their best is the machine's limit even while other programs take turns on it.
 LimitOptions LimitOptionsOf() {
   LimitOptions limits;
   const auto memory = static_cast<size_t>(::sysconf(_SC_PHYS_PAGES)) *
                       static_cast<size_t>(::sysconf(_SC_PAGE_SIZE));
-  limits.read_bytes = std::min(limits.read_bytes, memory / 8);
+  limits.read_bytes = std::min(size_t{512} << 20, memory / 8);
+  limits.seconds = 0.01;
+  limits.repeats = 25;
   return limits;
 }
 
-void PrintLimits(const BenchSession& session) {
-  for (const Limit& limit : session.limits) {
-    Figure figure;
-    figure.figure = limit.figure;
-    figure.value = limit.median;
-    figure.best = limit.best;
-    figure.unit = limit.unit;
-    figure.limit = limit.best;
-    figure.repeats = limit.repeats;
-    session.Print(figure);
-  }
+void MeasureMachine(const BenchSession& session, const Compute& compute) {
+  session.progress.Update("measuring the machine", 0);
+  session.report.Add(MeasureLimits(LimitOptionsOf(), compute));
+  session.progress.Clear();
+  StopIfInterrupted();
 }
 
 void ExplainChoices(BenchReport& report, Isa isa) {
@@ -52,29 +48,22 @@ void ExplainChoices(BenchReport& report, Isa isa) {
   }
 }
 
-void RunParts(const BenchOptions& options) {
-  Progress progress;
-  auto pool = std::make_unique<ThreadPool>(options.model.num_threads);
-  const Compute compute{IsaOf(options.model), pool.get()};
-  BenchReport report({options.json, pool->num_threads(), compute.isa});
-  if (options.explain) ExplainChoices(report, compute.isa);
-  progress.Update("measuring the machine", 0);
-  const BenchSession session{options, report, progress, MeasureLimits(LimitOptionsOf(), compute)};
-  StopIfInterrupted();
-  if (session.Wants("limits")) PrintLimits(session);
-  if (session.Wants("kernels")) BenchKernels(session, compute);
-  pool.reset();  // the model has its own
-  if (options.what != "limits" && options.what != "kernels") BenchModel(session);
+// The machine is measured between the parts, while nothing else takes memory.
+void RunParts(const BenchSession& session, const Compute& compute) {
+  const std::string& what = session.options.what;
+  MeasureMachine(session, compute);
+  if (what == "limits") return;
+  if (session.Wants("kernels")) {
+    BenchKernels(session, compute);
+    MeasureMachine(session, compute);
+  }
+  if (what != "kernels") {
+    BenchModel(session);
+    MeasureMachine(session, compute);
+  }
 }
 
 }  // namespace
-
-double BenchSession::LimitOf(const std::string& figure) const {
-  for (const Limit& limit : limits) {
-    if (limit.figure == figure) return limit.best;
-  }
-  Fail("this machine's {} was not measured", figure);
-}
 
 std::string SchemeOf(DType dtype) {
   if (dtype == DType::kF16) return "f16";
@@ -83,12 +72,21 @@ std::string SchemeOf(DType dtype) {
 
 int Run(const BenchOptions& options) {
   CatchInterrupts();
+  ThreadPool pool(options.model.num_threads);
+  const Compute compute{IsaOf(options.model), &pool};
+  BenchReport report({options.json, pool.num_threads(), compute.isa});
+  if (options.explain) ExplainChoices(report, compute.isa);
+  Progress progress;
+  const BenchSession session{options, report, progress};
+  int exit_code = 0;
   try {
-    RunParts(options);
+    RunParts(session, compute);
   } catch (const BenchInterrupted&) {
-    return kInterruptedExitCode;
+    exit_code = kInterruptedExitCode;  // what is measured is still printed
   }
-  return 0;
+  progress.Clear();
+  report.Finish(session.Wants("limits"));
+  return exit_code;
 }
 
 }  // namespace ixc

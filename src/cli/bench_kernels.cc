@@ -131,11 +131,11 @@ class KernelBench {
     figure.value = Median(rates);
     figure.best = Median(best_rates);
     figure.unit = arithmetic ? "GFLOP/s" : "GB/s";
-    figure.limit = session_.LimitOf(arithmetic ? "limit.fp32" : "limit.read");
+    figure.limit_figure = arithmetic ? "limit.fp32" : "limit.read";
     figure.kernel = row.name;
     figure.shape = shape_text;
     figure.repeats = timings[0].repeats;
-    session_.Print(figure);
+    session_.report.Add(figure);
     done_.push_back(&row);
   }
 

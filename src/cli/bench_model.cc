@@ -172,11 +172,11 @@ class ModelBench {
         session_.options.repeats);
     Figure figure = Rate("load." + Scheme(), WeightBytes(pipeline_->model()) * 1e-9, timing);
     figure.unit = "GB/s";
-    figure.limit = session_.LimitOf("limit.read");
+    figure.limit_figure = "limit.read";
     figure.shape = fmt::format("{:.2f} GB of packed weights, {} layers{}",
                                WeightBytes(pipeline_->model()) * 1e-9, decoder().num_layers(),
                                is_synthetic() ? ", from memory" : "");
-    session_.Print(figure);
+    session_.report.Add(figure);
   }
 
   void Vision() {
@@ -193,11 +193,11 @@ class ModelBench {
     const double operations = VisionOperations(pipeline_->model(), views, ImageTokens());
     Figure figure = Rate("vision", operations * 1e-9, timing);
     figure.unit = "GFLOP/s";
-    figure.limit = session_.LimitOf("limit.fp32");
+    figure.limit_figure = "limit.fp32";
     figure.kernel = KernelFor(pipeline_->model().tower().config().num_patches());
     figure.shape = fmt::format("{} views of {} pixels, {} tokens", views,
                                pipeline_->model().tower().config().view_size, ImageTokens());
-    session_.Print(figure);
+    session_.report.Add(figure);
   }
 
   AssembledPrompt MakePrompt() const {
@@ -256,13 +256,14 @@ class ModelBench {
     const double tokens = static_cast<double>(prompt.num_tokens());
     Figure figure = Rate("prefill." + Scheme(), tokens, timing);
     figure.unit = "tokens/s";
-    figure.limit = tokens * session_.LimitOf("limit.fp32") * 1e9 /
-                   PrefillOperations(decoder(), prompt.num_tokens(), prompt.image_tokens);
+    figure.limit_figure = "limit.fp32";
+    figure.limit_scale =
+        tokens * 1e9 / PrefillOperations(decoder(), prompt.num_tokens(), prompt.image_tokens);
     figure.kernel = KernelFor(std::min(kPrefillRows, prompt.num_tokens()));
     figure.shape = fmt::format("{} tokens, {} of a picture, {} layers", prompt.num_tokens(),
                                prompt.image_tokens, decoder().num_layers());
     figure.extrapolation = Extrapolate(timing.median);
-    session_.Print(figure);
+    session_.report.Add(figure);
   }
 
   void Decode(Sequence& sequence) {
@@ -271,12 +272,12 @@ class ModelBench {
         Measure([&] { pipeline_->Step(1, sequence); }, std::max(session_.options.repeats, 5));
     Figure figure = Rate("decode." + Scheme(), 1, timing);
     figure.unit = "tokens/s";
-    figure.limit = session_.LimitOf("limit.read") * 1e9 /
-                   DecodeBytes(decoder(), context, pipeline_->kv_dtype());
+    figure.limit_figure = "limit.read";
+    figure.limit_scale = 1e9 / DecodeBytes(decoder(), context, pipeline_->kv_dtype());
     figure.kernel = KernelFor(1);
     figure.shape = fmt::format("1 token behind {}, {} layers", context, decoder().num_layers());
     figure.extrapolation = Extrapolate(timing.median);
-    session_.Print(figure);
+    session_.report.Add(figure);
   }
 
   void Memory() {
@@ -286,7 +287,7 @@ class ModelBench {
     figure.unit = "GB";
     figure.limit = MachineMemoryGigabytes();
     figure.shape = fmt::format("peak of this process, {} layers", decoder().num_layers());
-    session_.Print(figure);
+    session_.report.Add(figure);
   }
 
   // What `amount` in one run is a second.

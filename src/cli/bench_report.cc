@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 
 #include "base/json.h"
@@ -32,7 +33,38 @@ std::optional<double> Figure::Share() const {
   return value / *limit;
 }
 
-void BenchReport::Print(const Figure& figure) {
+void BenchReport::Add(const std::vector<Limit>& limits) {
+  for (const Limit& limit : limits) {
+    const auto known = std::find_if(limits_.begin(), limits_.end(),
+                                    [&](const Limit& old) { return old.figure == limit.figure; });
+    if (known == limits_.end()) {
+      limits_.push_back(limit);
+      continue;
+    }
+    known->best = std::max(known->best, limit.best);
+    known->median = std::max(known->median, limit.median);
+    known->repeats += limit.repeats;
+  }
+}
+
+void BenchReport::Finish(bool with_limits) {
+  for (const Limit& limit : limits_) {
+    if (!with_limits) break;
+    Figure figure;
+    figure.figure = figure.limit_figure = limit.figure;
+    figure.value = limit.median;
+    figure.best = limit.best;
+    figure.unit = limit.unit;
+    figure.repeats = limit.repeats;
+    Print(figure);
+  }
+  for (const Figure& figure : figures_) Print(figure);
+}
+
+void BenchReport::Print(Figure figure) {
+  for (const Limit& limit : limits_) {
+    if (limit.figure == figure.limit_figure) figure.limit = limit.best * figure.limit_scale;
+  }
   if (setting_.json) {
     PrintJson(figure);
   } else {

@@ -1,10 +1,15 @@
 // Figures of `ixc bench` on their way to the user: lines of a table, or JSON lines.
+//
+// Speeds are held against the best limits of the whole run: a single measurement on a machine with
+// other work would make shares above 1. So figures are collected and printed at the end.
 #pragma once
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "cpu/features.h"
+#include "kernels/limits/limits.h"
 
 namespace ixc {
 
@@ -22,7 +27,9 @@ struct Figure {
   double value = 0;    // median of the repeats
   double best = 0;
   std::string unit;
-  std::optional<double> limit;    // of this machine, measured in the same run, in the same unit
+  std::string limit_figure;       // limit.fp32, …: what bounds it; empty: nothing measured does
+  double limit_scale = 1;         // from that limit's unit to this one's
+  std::optional<double> limit;    // in this figure's unit; known at the end of the run
   std::optional<double> seconds;  // of one repeat, median
   std::string kernel;
   std::string shape;
@@ -42,15 +49,23 @@ class BenchReport {
   };
   explicit BenchReport(const Setting& setting) : setting_(setting) {}
 
-  void Print(const Figure& figure);
-  // Which kernel runs an operation (or does not), and why.
+  // Limits may be measured several times; the best counts.
+  void Add(const std::vector<Limit>& limits);
+  void Add(const Figure& figure) { figures_.push_back(figure); }
+  // Prints all that was added, limits first if wanted.
+  void Finish(bool with_limits);
+
+  // Printed at once. Which kernel runs an operation (or does not), and why.
   void Explain(const std::string& operation, const std::string& kernel, const std::string& reason);
 
  private:
+  void Print(Figure figure);
   void PrintJson(const Figure& figure) const;
   void PrintRow(const Figure& figure);
 
   Setting setting_;
+  std::vector<Limit> limits_;
+  std::vector<Figure> figures_;
   bool has_header_ = false;
 };
 

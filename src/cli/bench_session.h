@@ -2,12 +2,11 @@
 #pragma once
 
 #include <string>
-#include <vector>
 
 #include "cli/bench_report.h"
 #include "cli/options.h"
 #include "cli/progress.h"
-#include "kernels/limits/limits.h"
+#include "kernels/compute.h"
 #include "tensor/dtype.h"
 
 namespace ixc {
@@ -16,15 +15,8 @@ struct BenchSession {
   const BenchOptions& options;
   BenchReport& report;
   Progress& progress;
-  std::vector<Limit> limits;  // of this run
 
-  // The best that was measured of limit.read or limit.fp32, in GB/s or GFLOP/s.
-  double LimitOf(const std::string& figure) const;
   bool Wants(const std::string& part) const { return options.what.empty() || options.what == part; }
-  void Print(const Figure& figure) const {
-    progress.Clear();
-    report.Print(figure);
-  }
 };
 
 // "f16", "bf16", "fp32": how figures call the type of the weights.
