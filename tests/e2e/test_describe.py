@@ -44,7 +44,7 @@ class Describe(ProgramTest):
         self.assertEqual(answer["image_tokens"], 2 * 1225)
 
     def test_batch_keeps_the_order_and_reports_bad_lines(self):
-        shutil.copy(IMAGES / "cat.png", self.folder / "a.png")
+        shutil.copyfile(IMAGES / "cat.png", self.folder / "a.png")
         (self.folder / "b.png").write_bytes(b"not a picture")
         batch = self.folder / "batch.jsonl"
         batch.write_text('{"image": "a.png", "prompt": "What?", "extra": 1}\n'
