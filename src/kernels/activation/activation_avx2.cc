@@ -1,3 +1,4 @@
+// SiLU product and addition for AVX2: activation_rows.h on its registers.
 #include "kernels/activation/activation_rows.h"
 
 namespace ixc {

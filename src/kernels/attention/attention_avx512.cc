@@ -1,4 +1,5 @@
-// Attention on AVX-512: both products on the 14 x 32 register tile of gemm_avx512.cc.
+// Attention on AVX-512: both products on the 14 x 32 register tile of gemm_avx512.cc. Run under
+// emulation only so far.
 namespace ixc {
 namespace {
 constexpr int kAttentionTileRows = 14;

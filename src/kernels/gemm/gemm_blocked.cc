@@ -15,10 +15,11 @@ namespace ixc {
 
 namespace {
 
-// Chosen by measurement on Zen 3 (L1 32 KiB, L2 512 KiB); see docs/performance.md.
+// On Zen 3 (L1 32 KiB, L2 512 KiB) anything from 144 to 288 rows, k blocks of 192 to 384 and chunks
+// of 8 to 32 panels ran within 3 % of these; row blocks of 96 lost some to widening the weights.
 constexpr int64_t kBlockK = kSumBlock;  // 256: a widened slice is 16 KiB a panel
 constexpr int64_t kRowBlock = 192;      // with kBlockK: 192 KiB of activations
-constexpr int64_t kChunkPanels = 16;    // 256 outputs
+constexpr int64_t kChunkPanels = 16;    // 256 outputs at most
 // Packed activations of one pass over the rows stay in L3.
 constexpr int64_t kPackedFloats = int64_t{6} << 20;
 
@@ -58,7 +59,12 @@ class BlockedGemm {
       for (int64_t tile = begin; tile < end; ++tile) PackTile(tile);
     });
     const int64_t row_blocks = CeilDiv(tiles_, tiles_per_block_);
-    const int64_t chunks = CeilDiv(w_.NumPanels(), kChunkPanels);
+    chunk_panels_ = kChunkPanels;  // less where there would be too few tasks to even out
+    while (chunk_panels_ > 2 &&
+           CeilDiv(w_.NumPanels(), chunk_panels_) * row_blocks < int64_t{4} * pool.num_threads()) {
+      chunk_panels_ /= 2;
+    }
+    const int64_t chunks = CeilDiv(w_.NumPanels(), chunk_panels_);
     pool.ParallelFor(chunks * row_blocks, 1, [&](int64_t begin, int64_t end) {
       for (int64_t task = begin; task < end; ++task) RunTask(task / row_blocks, task % row_blocks);
     });
@@ -86,8 +92,8 @@ class BlockedGemm {
   void RunTask(int64_t chunk, int64_t row_block) {
     const int64_t first_tile = row_block * tiles_per_block_;
     const int64_t last_tile = std::min(tiles_, first_tile + tiles_per_block_);
-    const int64_t first_panel = chunk * kChunkPanels;
-    const int64_t last_panel = std::min(w_.NumPanels(), first_panel + kChunkPanels);
+    const int64_t first_panel = chunk * chunk_panels_;
+    const int64_t last_panel = std::min(w_.NumPanels(), first_panel + chunk_panels_);
     const int64_t width = int64_t{16} * isa_.tile_panels;
     const int64_t sums_per_group = (last_tile - first_tile) * isa_.tile_rows * width;
     const int64_t groups = CeilDiv(last_panel - first_panel, isa_.tile_panels);
@@ -168,6 +174,7 @@ class BlockedGemm {
   int64_t first_row_ = 0;
   int64_t rows_ = 0;
   int64_t tiles_ = 0;
+  int64_t chunk_panels_ = 0;
   float* packed_ = nullptr;
 };
 

@@ -1,3 +1,4 @@
+// RMSNorm and LayerNorm for AVX2: norm_rows.h on its registers.
 #include "kernels/norm/norm_rows.h"
 
 namespace ixc {

@@ -1,3 +1,4 @@
+// RMSNorm and LayerNorm for the portable build: norm_rows.h on its registers.
 #include "kernels/norm/norm_rows.h"
 
 namespace ixc {

@@ -1,3 +1,4 @@
+// Rotary embedding for AVX-512: rope_rows.h on its registers.
 #include "kernels/rope/rope_rows.h"
 
 namespace ixc {
