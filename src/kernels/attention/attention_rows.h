@@ -71,35 +71,55 @@ inline void PackQueries(const AttentionTask& task, float* to) {
   }
 }
 
-// The panels of one block, in float32.
-inline const float* WidenPanels(const AttentionTask& task, const char* from, int64_t count,
-                                float* to) {
-  if (!task.half) return reinterpret_cast<const float*>(from);
-  WidenStretch<HalfBits>(from, count, to);
-  return to;
-}
+// Memory that is read soon: it comes in while the products run. Only a few rows against F16 panels,
+// a decode step, gain from it.
+struct Stretch {
+  const char* from;
+  int64_t bytes;
+};
 
 // acc (+)= a b for all rows and `panels` panels of b. The panels run outside: one stays in L1 while
 // the row tiles pass by (the other way round was a fifth slower).
-template <int kRowStep, int kKStep>
-inline void MultiplyPanels(const GemmTile& whole, int64_t rows, int64_t panels) {
+template <typename T, int kRowStep, int kKStep>
+inline void MultiplyPanels(const GemmTile& whole, int64_t rows, int64_t panels, Stretch next) {
+  const char* fetched = next.from;
   for (int64_t panel = 0; panel < panels; panel += kAttentionTilePanels) {
+    const char* stop = next.from + next.bytes * (panel + kAttentionTilePanels) / panels;
+    for (; fetched < stop; fetched += 64) __builtin_prefetch(fetched, 0, 2);
     GemmTile tile = whole;
-    tile.b += panel * tile.panel_stride;
+    tile.b = static_cast<const T*>(whole.b) + panel * whole.panel_stride;
     tile.acc += panel * 16;
     const bool pair = kAttentionTilePanels > 1 && panel + kAttentionTilePanels <= panels;
     for (int64_t row = 0; row < rows; row += kAttentionTileRows) {
       tile.rows =
           static_cast<int>(rows - row < kAttentionTileRows ? rows - row : kAttentionTileRows);
       if (pair) {
-        MultiplyRows<kAttentionTileRows, kAttentionTilePanels, kRowStep, kKStep>(tile);
+        MultiplyRows<T, kAttentionTileRows, kAttentionTilePanels, kRowStep, kKStep>(tile);
       } else {
-        MultiplyRows<kAttentionTileRows, 1, kRowStep, kKStep>(tile);
+        MultiplyRows<T, kAttentionTileRows, 1, kRowStep, kKStep>(tile);
       }
       tile.a += kAttentionTileRows * tile.k;
       tile.acc += kAttentionTileRows * tile.acc_stride;
     }
   }
+}
+
+// One of the two products of a block, `panels` panels of keys or values at `from`. Many rows share
+// the widening of F16 panels. One tile of rows widens them on the way into the multiply-adds
+// instead and fetches `next`: 1.7 times as fast for one token after 8,191 others.
+template <int kRowStep, int kKStep>
+inline void MultiplyBlock(const AttentionTask& task, GemmTile product, const char* from,
+                          int64_t panels, float* widened, Stretch next) {
+  const int64_t rows = RowsOf(task);
+  product.b = from;
+  if (task.half && rows <= kAttentionTileRows) {
+    return MultiplyPanels<HalfBits, kRowStep, kKStep>(product, rows, panels, next);
+  }
+  if (task.half) {
+    WidenStretch<HalfBits>(from, panels * product.panel_stride, widened);
+    product.b = widened;
+  }
+  MultiplyPanels<float, kRowStep, kKStep>(product, rows, panels, {nullptr, 0});
 }
 
 // Keys of block `block` that the query at `position` of the task sees.
@@ -163,29 +183,30 @@ inline void SoftmaxBlock(const AttentionTask& task, const AttentionScratch& scra
   }
 }
 
-inline void AttendBlock(const AttentionTask& task, const AttentionScratch& scratch, int64_t block) {
-  const char* memory = task.blocks[block];
-  const int64_t rows = RowsOf(task);
-  GemmTile product{};
-  product.a = scratch.q;
-  product.b = WidenPanels(task, memory + task.keys_offset, int64_t{kAttentionKeys} * task.head_dim,
-                          scratch.keys);
-  product.acc = scratch.scores;
-  product.k = task.head_dim;
-  product.panel_stride = int64_t{16} * task.head_dim;
-  product.acc_stride = kAttentionKeys;
-  product.first = true;
-  MultiplyPanels<1, kAttentionTileRows>(product, rows, kKeyPanels);
+inline void AttendBlock(const AttentionTask& task, const AttentionScratch& scratch, int64_t block,
+                        int64_t last_block) {
+  const char* keys = task.blocks[block] + task.keys_offset;
+  const char* values = task.blocks[block] + task.values_offset;
+  const char* next_keys = task.blocks[block < last_block ? block + 1 : block] + task.keys_offset;
+  const int64_t element = task.half ? 2 : 4;
+  GemmTile scores{};
+  scores.a = scratch.q;
+  scores.acc = scratch.scores;
+  scores.k = task.head_dim;
+  scores.panel_stride = int64_t{16} * task.head_dim;
+  scores.acc_stride = kAttentionKeys;
+  scores.first = true;
+  MultiplyBlock<1, kAttentionTileRows>(task, scores, keys, kKeyPanels, scratch.keys,
+                                       {values, element * kAttentionKeys * task.padded_dim});
   SoftmaxBlock(task, scratch, block);
-  product.a = scratch.scores;
-  product.b = WidenPanels(task, memory + task.values_offset,
-                          int64_t{kAttentionKeys} * task.padded_dim, scratch.values);
-  product.acc = scratch.sums;
-  product.k = kAttentionKeys;
-  product.panel_stride = int64_t{16} * kAttentionKeys;
-  product.acc_stride = task.padded_dim;
-  product.first = false;
-  MultiplyPanels<kAttentionKeys, 1>(product, rows, task.padded_dim / 16);
+  GemmTile sums{};
+  sums.a = scratch.scores;
+  sums.acc = scratch.sums;
+  sums.k = kAttentionKeys;
+  sums.panel_stride = int64_t{16} * kAttentionKeys;
+  sums.acc_stride = task.padded_dim;
+  MultiplyBlock<kAttentionKeys, 1>(task, sums, values, task.padded_dim / 16, scratch.values,
+                                   {next_keys, element * kAttentionKeys * task.head_dim});
 }
 
 inline void StoreRow(const AttentionTask& task, const AttentionScratch& scratch, int64_t row) {
@@ -204,8 +225,9 @@ inline void AttendTask(const AttentionTask& task) {
     scratch.weight[row] = 0.0f;
   }
   const int64_t keys = task.causal ? task.first_position + task.positions : task.num_keys;
-  for (int64_t block = 0; block * kAttentionKeys < keys; ++block) {
-    AttendBlock(task, scratch, block);
+  const int64_t last_block = (keys - 1) / kAttentionKeys;
+  for (int64_t block = 0; block <= last_block; ++block) {
+    AttendBlock(task, scratch, block, last_block);
   }
   for (int64_t row = 0; row < RowsOf(task); ++row) StoreRow(task, scratch, row);
 }

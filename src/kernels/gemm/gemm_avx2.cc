@@ -13,7 +13,7 @@ namespace {
 
 constexpr int kTileRows = 6;
 
-void Tile(const GemmTile& call) { MultiplyRows<kTileRows, 1, 1, kTileRows>(call); }
+void Tile(const GemmTile& call) { MultiplyRows<float, kTileRows, 1, 1, kTileRows>(call); }
 
 // Panels at a time: 8 to 12 sums.
 template <typename T>

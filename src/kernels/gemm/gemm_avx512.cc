@@ -11,8 +11,8 @@ namespace {
 constexpr int kTileRows = 14;
 
 void Tile(const GemmTile& call) {
-  if (call.panels == 2) return MultiplyRows<kTileRows, 2, 1, kTileRows>(call);
-  MultiplyRows<kTileRows, 1, 1, kTileRows>(call);
+  if (call.panels == 2) return MultiplyRows<float, kTileRows, 2, 1, kTileRows>(call);
+  MultiplyRows<float, kTileRows, 1, 1, kTileRows>(call);
 }
 
 // Panels at a time: 8 to 16 sums for up to four rows (two FMAs a cycle, four cycles each), more

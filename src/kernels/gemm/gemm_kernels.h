@@ -21,7 +21,7 @@ constexpr int64_t kSumBlock = 256;
 // one chain of fused multiply-adds in ascending i, then added to acc (or stored when `first`).
 struct GemmTile {
   const float* a;  // [k][tile_rows of the instruction set]
-  const float* b;  // panel p at b + p * panel_stride, [k][16]
+  const void* b;   // panel p at element p * panel_stride, [k][16], float32 but for attention
   float* acc;      // row r at acc + r * acc_stride
   int64_t k;
   int64_t panel_stride;

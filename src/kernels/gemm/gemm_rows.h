@@ -30,7 +30,7 @@ void WidenStretch(const void* from, int64_t count, float* to) {
 
 // The tile of GemmTile with its numbers known: activation (r, i) lies at a[r * row_step + i *
 // k_step].
-template <int kRows, int kPanels, int kRowStep, int kKStep>
+template <typename T, int kRows, int kPanels, int kRowStep, int kKStep>
 inline void MultiplyTile(const GemmTile& call) {
   Vec sum[kRows][kPanels];
 #pragma GCC unroll 16
@@ -41,13 +41,13 @@ inline void MultiplyTile(const GemmTile& call) {
     }
   }
   const float* a = call.a;
-  const float* b = call.b;
+  const T* b = static_cast<const T*>(call.b);
   const int64_t panel_stride = call.panel_stride;
 #pragma GCC unroll 4
   for (int64_t i = call.k; i > 0; --i, a += kKStep, b += 16) {
     Vec weights[kPanels];
 #pragma GCC unroll 2
-    for (int p = 0; p < kPanels; ++p) weights[p] = Load(b + p * panel_stride);
+    for (int p = 0; p < kPanels; ++p) weights[p] = LoadWide(b + p * panel_stride);
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
       const Vec x = Set1(a[r * kRowStep]);
@@ -66,12 +66,12 @@ inline void MultiplyTile(const GemmTile& call) {
 }
 
 // Finds the tile for call.rows, the largest first: nearly all are that one.
-template <int kRows, int kPanels, int kRowStep, int kKStep>
+template <typename T, int kRows, int kPanels, int kRowStep, int kKStep>
 inline void MultiplyRows(const GemmTile& call) {
   if constexpr (kRows > 1) {
-    if (call.rows < kRows) return MultiplyRows<kRows - 1, kPanels, kRowStep, kKStep>(call);
+    if (call.rows < kRows) return MultiplyRows<T, kRows - 1, kPanels, kRowStep, kKStep>(call);
   }
-  MultiplyTile<kRows, kPanels, kRowStep, kKStep>(call);
+  MultiplyTile<T, kRows, kPanels, kRowStep, kKStep>(call);
 }
 
 // Inputs [k0, k0 + depth) of `kPanels` neighbouring panels, so that enough chains are in flight to
