@@ -1,6 +1,5 @@
 // Attention on AVX2: both products on the 6 x 16 register tile of gemm_avx2.cc. On a Zen 3 about
 // two thirds of the FMA peak, 64 to 128 rows a task; a sixth of the time goes to the softmax.
-// Fetching the next block's keys and values by hand changed nothing.
 namespace ixc {
 namespace {
 constexpr int kAttentionTileRows = 6;
