@@ -5,8 +5,8 @@
 // whose frames hold no C++ objects, and the error becomes an exception from there.
 #include <csetjmp>
 #include <cstdio>
+#include <vector>
 // jpeglib.h needs <cstdio> before it.
-#include <jerror.h>
 #include <jpeglib.h>
 
 #include "base/error.h"

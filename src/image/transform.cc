@@ -53,16 +53,16 @@ void CutTiles(const float* plane, int64_t channel, PreparedImage& prepared,
               const Compute& compute) {
   const int64_t size = prepared.view_size;
   const int64_t cols = prepared.tile_cols;
-  compute.pool->ParallelFor(prepared.tile_rows * size, kRowsPerPiece,
-                            [&](int64_t begin, int64_t end) {
-                              for (int64_t y = begin; y < end; ++y) {
-                                for (int64_t tile_col = 0; tile_col < cols; ++tile_col) {
-                                  const float* in = plane + y * cols * size + tile_col * size;
-                                  float* view = prepared.pixels.Row(1 + y / size * cols + tile_col);
-                                  std::copy_n(in, size, view + (channel * size + y % size) * size);
-                                }
-                              }
-                            });
+  const auto cut_rows = [&](int64_t begin, int64_t end) {
+    for (int64_t y = begin; y < end; ++y) {
+      for (int64_t tile_col = 0; tile_col < cols; ++tile_col) {
+        const float* in = plane + y * cols * size + tile_col * size;
+        float* view = prepared.pixels.Row(1 + y / size * cols + tile_col);
+        std::copy_n(in, size, view + (channel * size + y % size) * size);
+      }
+    }
+  };
+  compute.pool->ParallelFor(prepared.tile_rows * size, kRowsPerPiece, cut_rows);
 }
 
 PreparedImage PrepareSquare(const Image& image, const ImageTransform& transform,
