@@ -44,6 +44,12 @@ BadValues CountNonFinite(const TensorView& tensor) {
   }
 }
 
+// Vectors may well be zero (biases, offsets), also those stored as [n, 1].
+bool IsMatrix(const TensorView& tensor) {
+  return tensor.shape.size() >= 2 && tensor.shape[0] > 1 && tensor.shape[1] > 1 &&
+         tensor.NumElements() > 0;
+}
+
 bool IsZeroThroughout(const TensorView& tensor) {
   const std::byte* end = tensor.data + tensor.NumBytes();
   return std::all_of(tensor.data, end, [](std::byte byte) { return byte == std::byte{0}; });
@@ -57,9 +63,7 @@ std::optional<std::string> DefectOf(const NamedTensor& tensor) {
                        view.NumElements(), bad.first);
   }
   const bool adapter = tensor.name.find("Plora_") != tensor.name.npos;
-  if (view.shape.size() >= 2 && view.NumElements() > 0 && !adapter && IsZeroThroughout(view)) {
-    return "is zero throughout";
-  }
+  if (IsMatrix(view) && !adapter && IsZeroThroughout(view)) return "is zero throughout";
   return std::nullopt;
 }
 

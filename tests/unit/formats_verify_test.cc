@@ -25,7 +25,7 @@ TEST(FindDefects, NamesValuesThatCannotBe) {
       dir.path() / "model.safetensors",
       {source("good", DType::kF32, {2, 2}, good), source("bad", DType::kF32, {4}, bad),
        source("half", DType::kF16, {2}, half_infinity), source("hole", DType::kF32, {2, 2}, zeros),
-       source("bias", DType::kF32, {4}, zeros),
+       source("bias", DType::kF32, {4}, zeros), source("offset", DType::kF32, {4, 1}, zeros),
        source("x.Plora_B.weight", DType::kF32, {2, 2}, zeros)});
   uint64_t bytes = 0;
   const auto defects =
@@ -37,7 +37,7 @@ TEST(FindDefects, NamesValuesThatCannotBe) {
                 file + ": tensor 'hole': is zero throughout",
                 file + ": tensor 'half': 1 of 2 values are not finite, the first is number "
                        "1"}));
-  EXPECT_EQ(bytes, 5 * 16u + 4u);
+  EXPECT_EQ(bytes, 6 * 16u + 4u);
 }
 
 TEST(FindDefects, ComparesTheChecksumsOfBinFiles) {
