@@ -4,7 +4,7 @@
 #include "base/json.h"
 #include "cli/commands.h"
 #include "cli/default_model.h"
-#include "formats/model_kind.h"
+#include "formats/weight_directory.h"
 #include "model/census.h"
 
 namespace ixc {
@@ -70,16 +70,15 @@ void PrintTable(const Census& census) {
 
 int Run(const InspectOptions& options) {
   const std::string dir = ModelDirOrDefault(options.model_dir);
-  const ModelConfig config = ReadModelConfig(dir);
-  const Checkpoint checkpoint = Checkpoint::Open(dir);
-  const Census census = TakeCensus(checkpoint, config, options.context);
+  const WeightDirectory weights = WeightDirectory::Open(dir);
+  const Census census = TakeCensus(weights.checkpoint, weights.config, options.context);
   if (options.json) {
     fmt::print("{}\n", ToJson(census).dump());
     return 0;
   }
   fmt::print("InternLM-XComposer2-{} in {}\n", Name(census.kind), dir);
   fmt::print("files        {}\n", fmt::join(census.files, ", "));
-  PrintShapes(config);
+  PrintShapes(weights.config);
   PrintTable(census);
   return 0;
 }

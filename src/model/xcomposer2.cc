@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/half.h"
+#include "formats/weight_directory.h"
 #include "kernels/resize/resize.h"
 #include "model/weight_loader.h"
 
@@ -189,10 +190,9 @@ ImageLayout LoadLayout(WeightLoader& loader, const ModelConfig& config, ModelKin
 
 XComposer2 XComposer2::Load(const std::filesystem::path& dir, const LoadOptions& options,
                             const Compute& compute) {
-  auto weights = std::make_unique<CheckpointWeights>(Checkpoint::Open(dir));
-  const ModelConfig config = ReadModelConfig(dir);
-  const ModelKind kind = DetectModelKind(config, weights->checkpoint());
-  return Build(std::move(weights), {config, kind, ReadLoraConfig(dir)}, options, compute);
+  WeightDirectory directory = WeightDirectory::Open(dir);
+  return Build(std::make_unique<CheckpointWeights>(std::move(directory.checkpoint)),
+               {directory.config, directory.kind, directory.lora}, options, compute);
 }
 
 XComposer2 XComposer2::Build(std::unique_ptr<WeightSource> weights, const ModelSpec& spec,

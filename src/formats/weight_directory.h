@@ -1,0 +1,25 @@
+// A model directory as a whole: configuration, tensors, adapters, kind.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+
+#include "formats/checkpoint.h"
+#include "formats/model_config.h"
+#include "formats/model_kind.h"
+
+namespace ixc {
+
+struct WeightDirectory {
+  ModelConfig config;
+  Checkpoint checkpoint;
+  std::optional<LoraConfig> lora;  // of adapter_config.json
+  ModelKind kind = ModelKind::kVl;
+
+  // Partial LoRA tensors that the directory lacks (the original tool's quantized directories have
+  // only those of the layers it left alone) come from the directory that lora_adapter.json names,
+  // and so does adapter_config.json. Local files go first.
+  static WeightDirectory Open(const std::filesystem::path& directory);
+};
+
+}  // namespace ixc
