@@ -191,6 +191,7 @@ int Run(const DescribeOptions& options) {
   Progress progress;
   EngineOptions engine_options = ToEngineOptions(options.model);
   engine_options.on_load_progress = [&](double share) {
+    ThrowIfInterrupted();
     progress.Update("loading weights", share);
   };
   LogInfo(fmt::format("{} to answer with the model in {}", jobs.size(), engine_options.model_dir));

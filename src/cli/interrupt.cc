@@ -20,4 +20,8 @@ void OnInterrupt(int signal) {
 void CatchInterrupts() { std::signal(SIGINT, OnInterrupt); }
 bool IsInterrupted() { return g_interrupted.load(); }
 
+void ThrowIfInterrupted() {
+  if (IsInterrupted()) throw Interrupted();
+}
+
 }  // namespace ixc

@@ -2,6 +2,8 @@
 // program.
 #pragma once
 
+#include "ixc/error.h"
+
 namespace ixc {
 
 // Exit code of a job that Ctrl-C ended: 128 + SIGINT, as shells expect.
@@ -10,5 +12,12 @@ constexpr int kInterruptedExitCode = 130;
 // Installs the handler; call once before long work.
 void CatchInterrupts();
 bool IsInterrupted();
+
+// Thrown where a job has no answer to hand over yet; main() turns it into the exit code.
+class Interrupted : public Error {
+ public:
+  Interrupted() : Error("interrupted") {}
+};
+void ThrowIfInterrupted();
 
 }  // namespace ixc

@@ -111,7 +111,7 @@ Matrix RunPrompt(const Pipeline& pipeline, const TraceOptions& options,
     };
   }
   const Matrix last = pipeline.Prefill(prompt, sequence, prefill);
-  if (last.rows() == 0) Fail("interrupted");
+  ThrowIfInterrupted();
   for (size_t i = 0; i < hidden.size(); ++i) {
     file.AddMatrix("hidden." + std::to_string(i), hidden[i]);
   }
@@ -167,7 +167,10 @@ int Run(const TraceOptions& options) {
   }
   Progress progress;
   EngineOptions engine = ToEngineOptions(options.model);
-  engine.on_load_progress = [&](double share) { progress.Update("loading weights", share); };
+  engine.on_load_progress = [&](double share) {
+    ThrowIfInterrupted();
+    progress.Update("loading weights", share);
+  };
   const auto pipeline = Pipeline::Load(engine);
 
   TraceFile file;
@@ -182,6 +185,7 @@ int Run(const TraceOptions& options) {
   Sequence sequence = pipeline->NewSequence();
   Matrix logits = RunPrompt(*pipeline, options, assembled, sequence, file);
   RunDecoding(*pipeline, options, assembled, std::move(logits), std::move(sequence), file);
+  ThrowIfInterrupted();  // half an answer is no trace
   file.AddText("model_kind", pipeline->model().kind() == ModelKind::kVl ? "vl" : "4khd");
   file.Save(options.output_file);
   return 0;
