@@ -33,7 +33,7 @@ void MeasureMachine(const BenchSession& session, const Compute& compute) {
   session.progress.Update("measuring the machine", 0);
   session.report.Add(MeasureLimits(LimitOptionsOf(), compute));
   session.progress.Clear();
-  StopIfInterrupted();
+  ThrowIfInterrupted();
 }
 
 void ExplainChoices(BenchReport& report, Isa isa) {
@@ -81,7 +81,7 @@ int Run(const BenchOptions& options) {
   int exit_code = 0;
   try {
     RunParts(session, compute);
-  } catch (const BenchInterrupted&) {
+  } catch (const Interrupted&) {
     exit_code = kInterruptedExitCode;  // what is measured is still printed
   }
   progress.Clear();

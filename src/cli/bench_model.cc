@@ -142,7 +142,7 @@ class ModelBench {
     EngineOptions options = engine_options_;
     options.on_load_progress = [&](double share) {
       session_.progress.Update("loading weights", share);
-      StopIfInterrupted();
+      ThrowIfInterrupted();
     };
     if (!is_synthetic()) return Pipeline::Load(options);
     const ModelKind kind =
@@ -237,7 +237,7 @@ class ModelBench {
     options.on_progress = [&](double share) { session_.progress.Update(stage.c_str(), share); };
     options.is_cancelled = IsInterrupted;
     const Matrix last = pipeline_->Prefill(prompt, sequence, options);
-    StopIfInterrupted();
+    ThrowIfInterrupted();
     pipeline_->Logits(last);
   }
 

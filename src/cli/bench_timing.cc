@@ -27,10 +27,6 @@ bool IsEnough(int done, double total_seconds, int repeats) {
 
 }  // namespace
 
-void StopIfInterrupted() {
-  if (IsInterrupted()) throw BenchInterrupted();
-}
-
 double Median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   const size_t middle = values.size() / 2;
@@ -42,7 +38,7 @@ std::vector<BenchTiming> MeasureInTurn(std::span<const std::function<void()>> wo
   double total = 0;
   const auto run_all = [&] {
     for (size_t i = 0; i < works.size(); ++i) {
-      StopIfInterrupted();
+      ThrowIfInterrupted();
       seconds[i].push_back(Seconds(works[i]));
       total += seconds[i].back();
     }

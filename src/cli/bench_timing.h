@@ -7,10 +7,6 @@
 
 namespace ixc {
 
-// Thrown between two repeats once the user has pressed Ctrl-C.
-struct BenchInterrupted {};
-void StopIfInterrupted();
-
 struct BenchTiming {
   double median = 0;  // seconds
   double best = 0;
@@ -19,7 +15,7 @@ struct BenchTiming {
 
 // Runs `work` at least `repeats` times, and until a fifth of a second is measured. One run before
 // them warms caches and pages up and does not count, unless it was so long (10 s) that it need not
-// be lost. Runs of minutes stop at three.
+// be lost. Runs of minutes stop at three. Ctrl-C throws Interrupted between two runs.
 BenchTiming Measure(const std::function<void()>& work, int repeats);
 
 // The same for several works, one run of each in turn, so that none finds its data in the cache.
