@@ -8,6 +8,7 @@ namespace ixc {
 int Run(const DescribeOptions& options);
 int Run(const TraceOptions& options);
 int Run(const InspectOptions& options);
+int Run(const ConvertCommandOptions& options);
 int Run(const BenchOptions& options);
 inline int Run(const TokenizeOptions& options) { return RunTokenize(options); }
 

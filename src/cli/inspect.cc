@@ -4,6 +4,9 @@
 #include "base/json.h"
 #include "cli/commands.h"
 #include "cli/default_model.h"
+#include "cli/interrupt.h"
+#include "cli/log.h"
+#include "cli/progress.h"
 #include "formats/weight_directory.h"
 #include "model/census.h"
 
@@ -66,21 +69,37 @@ void PrintTable(const Census& census) {
       Megabytes(memory.activations), Megabytes(memory.Total()));
 }
 
+// Reads every weight; prints what is wrong and returns the exit code.
+int Verify(const Checkpoint& checkpoint) {
+  uint64_t total = 0;
+  for (const TensorFile* file : checkpoint.files()) total += file->size();
+  Progress progress;
+  const std::vector<std::string> defects = FindDefects(checkpoint, [&](uint64_t bytes) {
+    ThrowIfInterrupted();
+    progress.Update("reading weights", static_cast<double>(bytes) / static_cast<double>(total));
+  });
+  progress.Clear();
+  for (const std::string& defect : defects) LogError(defect);
+  if (defects.empty()) fmt::print(stderr, "every weight was read: no defect found\n");
+  return defects.empty() ? 0 : 1;
+}
+
 }  // namespace
 
 int Run(const InspectOptions& options) {
   const std::string dir = ModelDirOrDefault(options.model_dir);
   const WeightDirectory weights = WeightDirectory::Open(dir);
   const Census census = TakeCensus(weights.checkpoint, weights.config, options.context);
+  CatchInterrupts();
   if (options.json) {
     fmt::print("{}\n", ToJson(census).dump());
-    return 0;
+    return options.verify ? Verify(weights.checkpoint) : 0;
   }
   fmt::print("InternLM-XComposer2-{} in {}\n", Name(census.kind), dir);
   fmt::print("files        {}\n", fmt::join(census.files, ", "));
   PrintShapes(weights.config);
   PrintTable(census);
-  return 0;
+  return options.verify ? Verify(weights.checkpoint) : 0;
 }
 
 }  // namespace ixc

@@ -121,7 +121,21 @@ CLI::App* AddInspect(CLI::App& app, InspectOptions& options) {
   command->add_option("dir,-m,--model", options.model_dir, "weight directory");
   command->add_option("--context", options.context, "positions to plan memory for")
       ->check(CLI::Range(1, 1 << 20));
+  command->add_flag("--verify", options.verify,
+                    "read every weight: checksums, values that are not finite, empty matrices");
   command->add_flag("--json", options.json, "print one JSON object");
+  return command;
+}
+
+CLI::App* AddConvert(CLI::App& app, ConvertCommandOptions& options) {
+  CLI::App* command =
+      app.add_subcommand("convert", "Rewrite a weight directory as safetensors, shard by shard");
+  command->footer("Example:\n  ixc convert internlm-xcomposer2-vl-7b vl-7b-f16 --dtype f16");
+  command->add_option("source", options.source, "weight directory")->required();
+  command->add_option("destination", options.destination, "directory to write")->required();
+  command->add_option("--dtype", options.dtype, "type of all weights (default: as stored)")
+      ->check(CLI::IsMember({"f16", "bf16", "f32"}));
+  command->add_flag("--overwrite", options.overwrite, "replace files of the destination");
   return command;
 }
 
@@ -185,12 +199,14 @@ std::variant<Command, int> ParseCommandLine(int argc, char** argv) {
   DescribeOptions describe;
   TraceOptions trace;
   InspectOptions inspect;
+  ConvertCommandOptions convert;
   TokenizeOptions tokenize;
   BenchOptions bench;
   std::string trace_logits = "last";
   const CLI::App* describe_command = AddDescribe(app, describe);
   const CLI::App* trace_command = AddTrace(app, trace, trace_logits);
   const CLI::App* inspect_command = AddInspect(app, inspect);
+  const CLI::App* convert_command = AddConvert(app, convert);
   const CLI::App* tokenize_command = AddTokenize(app, tokenize);
   AddBench(app, bench);
 
@@ -207,6 +223,7 @@ std::variant<Command, int> ParseCommandLine(int argc, char** argv) {
   if (*describe_command) return Command{std::move(describe)};
   if (*trace_command) return Command{std::move(trace)};
   if (*inspect_command) return Command{std::move(inspect)};
+  if (*convert_command) return Command{std::move(convert)};
   if (*tokenize_command) return Command{std::move(tokenize)};
   return Command{std::move(bench)};
 }

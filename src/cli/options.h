@@ -59,7 +59,15 @@ struct TraceOptions {
 struct InspectOptions {
   std::string model_dir;
   int64_t context = 0;  // positions to plan memory for; 0: the model's limit
+  bool verify = false;  // read every weight too
   bool json = false;
+};
+
+struct ConvertCommandOptions {
+  std::string source;
+  std::string destination;
+  std::string dtype;  // f16, bf16, f32; "": as stored
+  bool overwrite = false;
 };
 
 struct BenchOptions {
@@ -74,8 +82,8 @@ struct BenchOptions {
   bool json = false;
 };
 
-using Command =
-    std::variant<DescribeOptions, TraceOptions, InspectOptions, TokenizeOptions, BenchOptions>;
+using Command = std::variant<DescribeOptions, TraceOptions, InspectOptions, ConvertCommandOptions,
+                             TokenizeOptions, BenchOptions>;
 
 // What to run, or the exit code of a command line that is already answered (help, version: 0; wrong
 // usage: 2, with one line on stderr).

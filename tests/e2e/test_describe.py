@@ -106,7 +106,7 @@ class Errors(ProgramTest):
         self.fails(2, "no-such-command")
 
     def test_help_has_an_example(self):
-        for command in ("describe", "trace", "inspect", "tokenize", "bench"):
+        for command in ("describe", "trace", "inspect", "convert", "tokenize", "bench"):
             self.assertIn("Example", self.ok(command, "--help"))
 
     def test_missing_picture(self):
@@ -130,7 +130,7 @@ class Errors(ProgramTest):
 
     def test_truncated_weights(self):
         model = self.folder / "model"
-        shutil.copytree(VL, model)
+        shutil.copytree(VL, model, copy_function=shutil.copyfile)
         weights = model / "model.safetensors"
         data = weights.read_bytes()
         weights.write_bytes(data[: len(data) // 2])
@@ -139,7 +139,7 @@ class Errors(ProgramTest):
 
     def test_contradicting_signals_of_the_kind(self):
         model = self.folder / "model"
-        shutil.copytree(VL, model)
+        shutil.copytree(VL, model, copy_function=shutil.copyfile)
         config = json.loads((model / "config.json").read_text())
         config["img_size"] = 336
         (model / "config.json").write_text(json.dumps(config))
