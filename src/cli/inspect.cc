@@ -7,6 +7,7 @@
 #include "cli/interrupt.h"
 #include "cli/log.h"
 #include "cli/progress.h"
+#include "formats/verify.h"
 #include "formats/weight_directory.h"
 #include "model/census.h"
 
