@@ -1,4 +1,4 @@
-"""The joint phase: captions, questions and text-only turns, with the tower's labels kept as an anchor.
+"""The second phase: projector, decoder and partial LoRA learn captions, questions and text-only turns.
 
 One picture is encoded once and then answers many questions: system message and image form a prefix, and
 every question with its answer is a branch that sees the prefix and itself. The positions of each branch
@@ -17,17 +17,13 @@ import torch.nn.functional as F
 
 import language as words
 from model import Masks, TinyComposer
+from pictures import normalise
 from prompt import DEFAULT_META, SHORT_METAS, Prompter, build_tokenizer
 from scenes import Scene
 from shards import Pool
-from train import label_batch, label_loss
 
 IGNORED = -100
 ROWS = 120  # text rows after the image, all branches of one picture together
-LABEL_SHARE = 0.5
-# The tower knows its labels already. While the learning rate is high, the decoder's gradients only make
-# it forget them, and a tower that stands still is a quarter cheaper; it joins when the rate has fallen.
-TOWER_WAITS = 0.72
 SHORT_ANSWER_WEIGHT = 2.5
 CHINESE_CAPTIONS, CHINESE_QUESTIONS = 0.42, 0.35
 
@@ -54,8 +50,9 @@ class Branch:
 
 
 class JointPhase:
-    scales = {"vit.": 0.35, "head.": 0.35}
-    undecayed = ("vit.", "head.")  # decay would shrink them while they wait
+    # The tower knows its labels by now and stands still: at a rate that suits the decoder it forgets them,
+    # and without its gradients a step is a quarter cheaper.
+    scales = {"vit.": 0.0, "head.": 0.0}
     peak, flat, last = 1.5e-3, 0.35, 0.02
 
     def __init__(self, model: TinyComposer, options: argparse.Namespace):
@@ -190,11 +187,9 @@ class JointPhase:
         meta = DEFAULT_META if luck < 0.5 else "" if luck < 0.75 else words.pick(SHORT_METAS, rng)
         branched = [self.branches(entry, meta, rng) for _, _, entry in samples]
         packed = self.pack(self.prompter.before_image(meta), branched)
-        pixels, classes, patch_weights = label_batch(samples)
-        learning = progress >= TOWER_WAITS
-        with torch.set_grad_enabled(learning):
-            features = self.model.image_features(pixels)
-            labelled, figures = label_loss(self.model, features, classes, patch_weights)
+        pixels = torch.from_numpy(np.stack([picture for picture, _, _ in samples]))
+        with torch.no_grad():
+            features = self.model.image_features(normalise(pixels))
         image = self.model.vision_proj(features)
         hidden = self.model(image, packed["ids"], packed["positions"], packed["masks"])
         answered = packed["targets"] != IGNORED
@@ -202,12 +197,14 @@ class JointPhase:
         wanted, weights = packed["targets"][answered], packed["weights"][answered]
         entropy = F.cross_entropy(logits, wanted, reduction="none")
         loss = (entropy * weights).sum() / weights.sum()
-        (loss + LABEL_SHARE * labelled if learning else loss).backward()
+        loss.backward()
         right = logits.detach().argmax(-1) == wanted
         short, telling = weights == SHORT_ANSWER_WEIGHT, weights == 1.5
-        figures["answers"] = (float((right & short).sum()), float(short.sum()))
-        figures["caption"] = (float((right & telling).sum()), float(telling.sum()))
-        return {"loss": (loss.item(), 1.0), **figures}
+        return {
+            "loss": (loss.item(), 1.0),
+            "answers": (float((right & short).sum()), float(short.sum())),
+            "caption": (float((right & telling).sum()), float(telling.sum())),
+        }
 
 
 def additive(allowed: np.ndarray) -> torch.Tensor:

@@ -12,14 +12,10 @@ from torch import nn
 class FlatAdamW:
     """Owns the storage of all gradients; the parameters' `.grad` are views into it."""
 
-    def __init__(self, model: nn.Module, phase, weight_decay: float):
-        """`phase.scales`: learning-rate factor of the parameters whose names start so; 0 leaves them.
-
-        `phase.undecayed`: prefixes of parameters that weight decay passes by.
-        """
+    def __init__(self, model: nn.Module, scales: dict[str, float], weight_decay: float):
+        """`scales`: learning-rate factor of the parameters whose names start so; 0 leaves them."""
         named = [
-            (name, parameter, scale_of(name, phase.scales))
-            for name, parameter in model.named_parameters()
+            (name, parameter, scale_of(name, scales)) for name, parameter in model.named_parameters()
         ]
         for _, parameter, scale in named:
             parameter.requires_grad_(scale > 0)
@@ -32,7 +28,6 @@ class FlatAdamW:
             parameter.grad = self.gradients[start:end].view(parameter.shape)
             start = end
             decays = parameter.dim() > 1 and "embedding" not in name
-            decays = decays and not name.startswith(phase.undecayed)
             groups.setdefault((scale, weight_decay if decays else 0.0), []).append(parameter)
         self.adamw = torch.optim.AdamW(
             [

@@ -83,7 +83,6 @@ class TowerPhase:
     """The tower alone, learning what each patch shows."""
 
     scales = {"model.": 0.0, "output.": 0.0, "vision_proj.": 0.0}
-    undecayed = ()
     peak, flat, last = 1.5e-3, 0.5, 0.15
 
     def __init__(self, model: TinyComposer, options: argparse.Namespace):
@@ -178,7 +177,7 @@ def train(rank: int, options: argparse.Namespace) -> None:
     if stored:
         model.load_state_dict(stored["model"])
     phase = phase_of(options.phase)(model, options)
-    optimizer = optimiser.FlatAdamW(model, phase, options.weight_decay)
+    optimizer = optimiser.FlatAdamW(model, phase.scales, options.weight_decay)
     first_step, elapsed_before = 0, 0.0
     if stored and stored["phase"] == options.phase:
         optimizer.load(stored["optimiser"])
