@@ -124,19 +124,13 @@ def save(path: pathlib.Path, model, optimizer, phase: str, elapsed: float, step:
     unfinished.rename(path)
 
 
-def shared_clock(elapsed: float) -> float:
-    """Rank 0's clock, so that all processes end at the same step."""
+def shared_clock(elapsed: float, stop: bool) -> tuple[float, bool]:
+    """Rank 0's clock and wish, so that all processes end at the same step."""
     if not distributed.is_initialized():
-        return elapsed
-    value = torch.tensor([elapsed], dtype=torch.float64)
-    distributed.broadcast(value, 0)
-    return float(value)
-
-
-def stop_if_orphaned(parent: int) -> None:
-    """A worker whose launcher was killed would otherwise train on unseen."""
-    if os.getppid() != parent:
-        raise SystemExit("the launching process is gone")
+        return elapsed, stop
+    values = torch.tensor([elapsed, float(stop)], dtype=torch.float64)
+    distributed.broadcast(values, 0)
+    return float(values[0]), bool(values[1])
 
 
 def wait_while_paused(pause_file: pathlib.Path | None) -> None:
@@ -192,11 +186,12 @@ def run_loop(rank, options, model, phase, optimizer, pool, step, elapsed_before)
     started = last_saved = last_logged = time.time()
     logged_step, parent = step, os.getppid()
     while True:
-        stop_if_orphaned(parent)
         wait_while_paused(options.pause_file)
-        elapsed = shared_clock(elapsed_before + time.time() - started)
+        # Workers outlive a launcher that was killed: they save what they have and end.
+        abandoned = os.getppid() != parent
+        elapsed, abandoned = shared_clock(elapsed_before + time.time() - started, abandoned)
         progress = elapsed / (options.minutes * 60)
-        finished = progress >= 1
+        finished = progress >= 1 or abandoned
         now = time.time()
         if rank == 0 and (finished or now - last_saved > CHECKPOINT_SECONDS):
             save(options.run / "checkpoint.pt", model, optimizer, options.phase, elapsed, step)
@@ -219,7 +214,7 @@ def run_loop(rank, options, model, phase, optimizer, pool, step, elapsed_before)
                 log.write(line + "\n")
                 print(line, flush=True)
             last_logged, logged_step = time.time(), step
-    if rank == 0:
+    if rank == 0 and not abandoned:
         name = options.run / f"{options.phase}.pt"
         save(name, model, optimizer, options.phase, options.minutes * 60, step)
 
