@@ -11,6 +11,14 @@ def build_dir():
     return pathlib.Path(IXC).parent
 
 
+def sanitizers():
+    """Linker flags of a sanitized build: a program that links its library needs them too."""
+    for line in (build_dir() / "CMakeCache.txt").read_text(encoding="utf-8").splitlines():
+        if line.startswith("IXC_SANITIZE:") and not line.endswith("="):
+            return "-fsanitize=" + line.split("=", 1)[1]
+    return ""
+
+
 class Install(ProgramTest):
     def call(self, *command):
         done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE,
@@ -22,7 +30,8 @@ class Install(ProgramTest):
         prefix = self.folder / "prefix"
         self.call("cmake", "--install", build_dir(), "--prefix", prefix)
         self.call("cmake", "-S", SOURCE_DIR / "examples", "-B", self.folder / "build", "-G", "Ninja",
-                  f"-DCMAKE_PREFIX_PATH={prefix}", "-DCMAKE_BUILD_TYPE=Release")
+                  f"-DCMAKE_PREFIX_PATH={prefix}", "-DCMAKE_BUILD_TYPE=Release",
+                  f"-DCMAKE_EXE_LINKER_FLAGS={sanitizers()}")
         self.call("cmake", "--build", self.folder / "build")
         arguments = (MODELS / "vl-b", IMAGES / "cat.png", "What?")
         embedded = self.call(self.folder / "build" / "embed", *arguments)
