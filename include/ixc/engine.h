@@ -45,6 +45,23 @@ struct GenerationEvents {
   std::function<bool()> is_cancelled;
 };
 
+// What has been read for a conversation so far: the keys and values of its last prompt and answer.
+// Given to Generate() with every turn, it makes a turn pay only for what is new; the answer stays
+// the same to the bit. A request may also differ anywhere from the one before: what is common at
+// the beginning is used. Memory grows with the conversation and is freed with the object.
+class Conversation {
+ public:
+  Conversation();
+  ~Conversation();
+  Conversation(Conversation&&) noexcept;
+  Conversation& operator=(Conversation&&) noexcept;
+
+ private:
+  friend class Engine;
+  class State;
+  std::unique_ptr<State> state_;
+};
+
 class Engine {
  public:
   static Engine Load(const EngineOptions& options);
@@ -53,6 +70,9 @@ class Engine {
   Engine& operator=(Engine&&) noexcept;
 
   Result Generate(const Request& request, const GenerationEvents& events = {});
+  // A turn of a conversation; use each Conversation with one engine only.
+  Result Generate(const Request& request, Conversation& conversation,
+                  const GenerationEvents& events = {});
 
  private:
   class Impl;

@@ -24,6 +24,9 @@ struct GenerationOptions {
   int num_beams = 1;                  // > 1: beam search, without sampling
 };
 
+// Most views of a picture when nothing else is asked for, as in the reference's chat().
+inline constexpr int kDefaultHdNum = 25;
+
 // What to do when the number of <ImageHere> marks in query and history differs from the number of
 // pictures.
 enum class ImageMarks {
@@ -37,7 +40,7 @@ struct Request {
   std::vector<std::pair<std::string, std::string>> history;  // (query, answer), oldest first
   std::optional<std::string> system;  // none: the model's own; "": no system turn
   std::vector<Image> images;
-  std::vector<int> hd_num;  // 4KHD: one for all pictures or one a picture; empty: 25
+  std::vector<int> hd_num;  // 4KHD: one for all pictures or one a picture; empty: kDefaultHdNum
   ImageMarks image_marks = ImageMarks::kAdd;
   bool allow_control_tokens = false;  // [UNUSED_TOKEN_145] and the like in user text act as control
   GenerationOptions generation;
@@ -63,6 +66,7 @@ struct Result {
   FinishReason finish_reason = FinishReason::kStop;
   int64_t prompt_tokens = 0;  // image tokens included
   int64_t image_tokens = 0;
+  int64_t cached_tokens = 0;  // of the prompt: read in an earlier turn of the conversation
   Timing timing;
 };
 

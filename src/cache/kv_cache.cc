@@ -21,17 +21,34 @@ void KvCache::Reserve(int64_t num_positions) {
   }
 }
 
+std::shared_ptr<AlignedBuffer> KvCache::CopyOfBlock(size_t index) const {
+  auto copy = std::make_shared<AlignedBuffer>(block_bytes_ * layers_.size());
+  std::memcpy(copy->data(), storage_[index]->data(), copy->size());
+  return copy;
+}
+
 KvCache KvCache::Fork() const {
   KvCache fork(shape_, num_layers());
   fork.length_ = length_;
   const size_t full_blocks = static_cast<size_t>(length_ / kKeyBlock);
   for (size_t i = 0; i < full_blocks; ++i) fork.Append(storage_[i]);
   if (length_ % kKeyBlock != 0) {
-    auto copy = std::make_shared<AlignedBuffer>(block_bytes_ * layers_.size());
-    std::memcpy(copy->data(), storage_[full_blocks]->data(), copy->size());
-    fork.Append(std::move(copy));
+    fork.Append(CopyOfBlock(full_blocks));
   }
   return fork;
+}
+
+void KvCache::Truncate(int64_t length) {
+  const size_t full_blocks = static_cast<size_t>(length / kKeyBlock);
+  std::shared_ptr<AlignedBuffer> partial;
+  if (length % kKeyBlock != 0) {
+    const bool is_shared = storage_[full_blocks].use_count() > 1;
+    partial = is_shared ? CopyOfBlock(full_blocks) : storage_[full_blocks];
+  }
+  storage_.resize(full_blocks);
+  for (auto& blocks : layers_) blocks.resize(full_blocks);
+  if (partial != nullptr) Append(std::move(partial));
+  length_ = length;
 }
 
 }  // namespace ixc

@@ -23,6 +23,10 @@ class KvCache {
   // shared blocks are never written again, because positions are only ever appended.
   KvCache Fork() const;
 
+  // Forgets the positions from `length` on. A block that a fork shares is copied before it can be
+  // written again.
+  void Truncate(int64_t length);
+
   // Number of positions that hold keys and values.
   int64_t length() const { return length_; }
   void set_length(int64_t length) { length_ = length; }
@@ -36,6 +40,7 @@ class KvCache {
 
  private:
   void Append(std::shared_ptr<AlignedBuffer> block);
+  std::shared_ptr<AlignedBuffer> CopyOfBlock(size_t index) const;
 
   KvShape shape_;
   size_t block_bytes_;

@@ -6,6 +6,7 @@
 namespace ixc {
 
 int Run(const DescribeOptions& options);
+int Run(const ChatOptions& options);
 int Run(const TraceOptions& options);
 int Run(const InspectOptions& options);
 int Run(const ConvertCommandOptions& options);

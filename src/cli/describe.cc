@@ -15,6 +15,7 @@
 #include "cli/log.h"
 #include "cli/progress.h"
 #include "cli/request_builder.h"
+#include "cli/stats_line.h"
 
 namespace ixc {
 
@@ -41,16 +42,6 @@ Json ToJson(const Job& job, const Result& result) {
   return json;
 }
 
-void PrintStats(const Result& result) {
-  const double decoded = static_cast<double>(result.token_ids.size()) - 1;
-  fmt::print(stderr,
-             "{} prompt tokens ({} of pictures): pictures {:.2f} s, prefill {:.2f} s; {} new "
-             "tokens: {:.2f} s, {:.1f} tokens/s\n",
-             result.prompt_tokens, result.image_tokens, result.timing.image_seconds,
-             result.timing.prefill_seconds, result.token_ids.size(), result.timing.decode_seconds,
-             result.timing.decode_seconds > 0 ? decoded / result.timing.decode_seconds : 0.0);
-}
-
 // Where answers go: streamed to the screen, as JSON lines, or collected for a file.
 class AnswerWriter {
  public:
@@ -75,7 +66,7 @@ class AnswerWriter {
   void End(const Job& job, const Result& result) {
     if (streams()) fmt::print("{}", headings_ ? "\n\n" : "\n");
     Record(ToJson(job, result));
-    if (options_.stats) PrintStats(result);
+    if (options_.stats) fmt::print(stderr, "{}\n", StatsLine(result));
   }
 
   void Failed(const Job& job, const std::string& message) {
@@ -148,7 +139,11 @@ std::vector<Job> MakeJobs(const DescribeOptions& options) {
     if (!prompt.images.empty()) Fail("--batch names its own pictures; leave the others out");
     return ReadBatch(options.batch_file, prompt.prompt);
   }
-  if (prompt.images.empty()) Fail("no picture given; for example: ixc describe photo.jpg");
+  if (prompt.images.empty()) {
+    // A saved conversation brings its own pictures.
+    if (!prompt.history_file.empty()) return {{{}, prompt.prompt}};
+    Fail("no picture given; for example: ixc describe photo.jpg");
+  }
   if (options.together) return {{prompt.images, prompt.prompt}};
   std::vector<Job> jobs;
   for (const std::string& image : prompt.images) jobs.push_back({{image}, prompt.prompt});
@@ -160,9 +155,7 @@ bool RunJob(const DescribeOptions& options, const Job& job, Engine& engine, Prog
             AnswerWriter& writer) {
   Request request = ToRequest(options.prompt, ImageMarks::kAdd);
   request.query = job.prompt;
-  for (const std::string& path : job.images) {
-    request.images.push_back(LoadPicture(path, options.prompt));
-  }
+  AddPictures(job.images, options.prompt, request);
   GenerationEvents events;
   bool begun = false;
   if (writer.streams()) {

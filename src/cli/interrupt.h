@@ -1,5 +1,5 @@
 // Ctrl-C: the first one asks the running job to stop at its next step, the second one ends the
-// program.
+// program. In a conversation no number of them ends the program.
 #pragma once
 
 #include "ixc/error.h"
@@ -9,9 +9,22 @@ namespace ixc {
 // Exit code of a job that Ctrl-C ended: 128 + SIGINT, as shells expect.
 constexpr int kInterruptedExitCode = 130;
 
+enum class SecondInterrupt { kEndsProgram, kIsIgnored };
+
 // Installs the handler; call once before long work.
-void CatchInterrupts();
+void CatchInterrupts(SecondInterrupt second = SecondInterrupt::kEndsProgram);
 bool IsInterrupted();
+// The next Ctrl-C counts as the first one again.
+void ForgetInterrupt();
+
+// While one exists, Ctrl-C also makes a blocking read return.
+class InterruptibleRead {
+ public:
+  InterruptibleRead();
+  ~InterruptibleRead();
+  InterruptibleRead(const InterruptibleRead&) = delete;
+  InterruptibleRead& operator=(const InterruptibleRead&) = delete;
+};
 
 // Thrown where a job has no answer to hand over yet; main() turns it into the exit code.
 class Interrupted : public Error {

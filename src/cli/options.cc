@@ -53,14 +53,23 @@ void AddSampling(CLI::App* app, GenerationOptions& generation) {
       ->check(CLI::Range(1, 64));
 }
 
-void AddPrompt(CLI::App* app, PromptOptions& options) {
+void AddQuestion(CLI::App* app, PromptOptions& options) {
   app->add_option("-p,--prompt", options.prompt, "the question")->capture_default_str();
+}
+
+void AddControlTokens(CLI::App* app, PromptOptions& options) {
+  app->add_flag("--allow-control-tokens", options.allow_control_tokens,
+                "let [UNUSED_TOKEN_145] and the like in a question act as control tokens");
+}
+
+void AddPrompt(CLI::App* app, PromptOptions& options) {
   app->add_option("--hd-num", options.hd_num, "4KHD: most views a picture is cut into (default 25)")
       ->delimiter(',')
       ->check(CLI::Range(1, 10000));
   app->add_option("--system", options.system, "system text; \"\" for none (default: the model's)");
   app->add_option("--history", options.history_file,
-                  "earlier turns: a JSON file with a list of [question, answer] pairs");
+                  "earlier turns: a JSON file with a list of [question, answer] pairs, or what "
+                  "/save of ixc chat wrote");
   app->add_option("--image-marks", options.image_marks,
                   "when <ImageHere> marks and pictures differ in number: strict is an error, loose "
                   "does what the VL reference does")
@@ -83,15 +92,30 @@ CLI::App* AddDescribe(CLI::App& app, DescribeOptions& options) {
   options.prompt.prompt = kDefaultQuestion;
   command->add_option("images", options.prompt.images, "picture files");
   AddModel(command, options.model);
+  AddQuestion(command, options.prompt);
   AddPrompt(command, options.prompt);
-  command->add_flag("--allow-control-tokens", options.prompt.allow_control_tokens,
-                    "let [UNUSED_TOKEN_145] and the like in the question act as control tokens");
+  AddControlTokens(command, options.prompt);
   command->add_flag("--together", options.together, "one question about all pictures");
   command->add_option("--batch", options.batch_file,
                       "JSON lines with \"image\" and \"prompt\"; one answer line each");
   command->add_option("-o,--output", options.output_file, "write the answers as JSON to this file");
   command->add_flag("--json", options.json, "print one JSON object an answer");
   command->add_flag("--stats", options.stats, "print tokens and speed to stderr");
+  return command;
+}
+
+CLI::App* AddChat(CLI::App& app, ChatOptions& options) {
+  CLI::App* command = app.add_subcommand("chat", "Talk about pictures");
+  command->footer(
+      "Type a question, or /help for the commands. Without a terminal each line of the standard\n"
+      "input is a question.\n"
+      "Example:\n  ixc chat --image photo.jpg --model internlm-xcomposer2-vl-7b");
+  AddModel(command, options.model);
+  AddPrompt(command, options.prompt);
+  AddControlTokens(command, options.prompt);
+  command->add_option("-i,--image", options.prompt.images,
+                      "picture to show with the first question (once a picture)");
+  command->add_flag("--stats", options.stats, "print tokens and speed of every answer to stderr");
   return command;
 }
 
@@ -102,6 +126,7 @@ CLI::App* AddTrace(CLI::App& app, TraceOptions& options, std::string& logits) {
       "Example:\n  ixc trace --image photo.jpg --prompt \"<ImageHere>What is this?\" --hidden "
       "--out run.safetensors");
   AddModel(command, options.model);
+  AddQuestion(command, options.prompt);
   AddPrompt(command, options.prompt);
   command->add_option("--image", options.prompt.images, "picture file (once a picture)");
   command->add_option("--out", options.output_file, "safetensors file to write")->required();
@@ -197,6 +222,7 @@ std::variant<Command, int> ParseCommandLine(int argc, char** argv) {
       ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "off"}));
 
   DescribeOptions describe;
+  ChatOptions chat;
   TraceOptions trace;
   InspectOptions inspect;
   ConvertCommandOptions convert;
@@ -204,6 +230,7 @@ std::variant<Command, int> ParseCommandLine(int argc, char** argv) {
   BenchOptions bench;
   std::string trace_logits = "last";
   const CLI::App* describe_command = AddDescribe(app, describe);
+  const CLI::App* chat_command = AddChat(app, chat);
   const CLI::App* trace_command = AddTrace(app, trace, trace_logits);
   const CLI::App* inspect_command = AddInspect(app, inspect);
   const CLI::App* convert_command = AddConvert(app, convert);
@@ -221,6 +248,7 @@ std::variant<Command, int> ParseCommandLine(int argc, char** argv) {
   SetLogLevel(log_level);
   trace.all_logits = trace_logits == "all";
   if (*describe_command) return Command{std::move(describe)};
+  if (*chat_command) return Command{std::move(chat)};
   if (*trace_command) return Command{std::move(trace)};
   if (*inspect_command) return Command{std::move(inspect)};
   if (*convert_command) return Command{std::move(convert)};

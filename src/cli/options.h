@@ -21,13 +21,13 @@ struct ModelOptions {
   std::string dtype;
 };
 
-// One question about pictures: what describe and trace share.
+// One question about pictures: what describe, chat and trace share.
 struct PromptOptions {
   std::string prompt;
   std::vector<std::string> images;
   std::vector<int> hd_num;
   std::optional<std::string> system;
-  std::string history_file;  // JSON: a list of [query, answer] pairs
+  std::string history_file;  // see saved_conversation.h
   std::string image_marks;   // strict, loose, or "" for the command's own
   bool allow_control_tokens = false;
   bool exif_rotate = false;
@@ -44,6 +44,12 @@ struct DescribeOptions {
   std::string batch_file;
   std::string output_file;
   bool json = false;
+  bool stats = false;
+};
+
+struct ChatOptions {
+  ModelOptions model;
+  PromptOptions prompt;  // images: shown with the first question
   bool stats = false;
 };
 
@@ -82,8 +88,8 @@ struct BenchOptions {
   bool json = false;
 };
 
-using Command = std::variant<DescribeOptions, TraceOptions, InspectOptions, ConvertCommandOptions,
-                             TokenizeOptions, BenchOptions>;
+using Command = std::variant<DescribeOptions, ChatOptions, TraceOptions, InspectOptions,
+                             ConvertCommandOptions, TokenizeOptions, BenchOptions>;
 
 // What to run, or the exit code of a command line that is already answered (help, version: 0; wrong
 // usage: 2, with one line on stderr).

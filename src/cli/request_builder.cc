@@ -1,34 +1,12 @@
 #include "cli/request_builder.h"
 
-#include <algorithm>
-
 #include "base/error.h"
-#include "base/json.h"
 #include "base/mapped_file.h"
 #include "cli/default_model.h"
 #include "image/decode.h"
 #include "image/exif.h"
 
 namespace ixc {
-
-namespace {
-
-std::vector<std::pair<std::string, std::string>> ReadHistory(const std::string& path) {
-  const Json json = ReadJsonFile(path);
-  const auto is_pair = [](const Json& item) {
-    return item.is_array() && item.size() == 2 && item[0].is_string() && item[1].is_string();
-  };
-  if (!json.is_array() || !std::all_of(json.begin(), json.end(), is_pair)) {
-    Fail("{}: wanted a list of [question, answer] pairs of strings", path);
-  }
-  std::vector<std::pair<std::string, std::string>> history;
-  for (const Json& item : json) {
-    history.emplace_back(item[0].get<std::string>(), item[1].get<std::string>());
-  }
-  return history;
-}
-
-}  // namespace
 
 EngineOptions ToEngineOptions(const ModelOptions& options) {
   EngineOptions engine;
@@ -44,14 +22,43 @@ Request ToRequest(const PromptOptions& options, ImageMarks default_marks) {
   Request request;
   request.query = options.prompt;
   request.system = options.system;
-  request.hd_num = options.hd_num;
   request.allow_control_tokens = options.allow_control_tokens;
   request.generation = options.generation;
   request.image_marks = default_marks;
   if (options.image_marks == "strict") request.image_marks = ImageMarks::kStrict;
   if (options.image_marks == "loose") request.image_marks = ImageMarks::kLoose;
-  if (!options.history_file.empty()) request.history = ReadHistory(options.history_file);
+  if (!options.history_file.empty()) {
+    ContinueConversation(ReadConversation(options.history_file), options, request);
+  }
   return request;
+}
+
+void ContinueConversation(const SavedConversation& saved, const PromptOptions& options,
+                          Request& request) {
+  request.history = saved.turns;
+  if (!options.system) request.system = saved.system;
+  for (const auto& picture : saved.pictures) {
+    AddPicture(picture.file, picture.hd_num, options, request);
+  }
+}
+
+void AddPicture(const std::string& path, int hd_num, const PromptOptions& options,
+                Request& request) {
+  request.images.push_back(LoadPicture(path, options));
+  request.hd_num.push_back(hd_num);
+}
+
+void AddPictures(const std::vector<std::string>& paths, const PromptOptions& options,
+                 Request& request) {
+  const auto& given = options.hd_num;
+  if (given.size() > 1 && given.size() != paths.size()) {
+    Fail("{} hd numbers for {} pictures; give one for all or one a picture", given.size(),
+         paths.size());
+  }
+  for (size_t i = 0; i < paths.size(); ++i) {
+    const int hd_num = given.empty() ? kDefaultHdNum : given[given.size() == 1 ? 0 : i];
+    AddPicture(paths[i], hd_num, options, request);
+  }
 }
 
 Image LoadPicture(const std::string& path, const PromptOptions& options) {

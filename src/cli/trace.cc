@@ -123,7 +123,8 @@ Matrix RunPrompt(const Pipeline& pipeline, const TraceOptions& options,
 }
 
 void RunDecoding(const Pipeline& pipeline, const TraceOptions& options,
-                 const AssembledPrompt& prompt, Matrix logits, Sequence sequence, TraceFile& file) {
+                 const AssembledPrompt& prompt, Matrix logits, Sequence& sequence,
+                 TraceFile& file) {
   std::vector<float> decode_logits;
   DecodeHooks hooks;
   hooks.is_cancelled = IsInterrupted;
@@ -132,8 +133,8 @@ void RunDecoding(const Pipeline& pipeline, const TraceOptions& options,
   };
   std::vector<int32_t> ids = options.forced_ids;
   if (ids.empty()) {
-    ids = GenerateTokens(pipeline, prompt, std::move(logits), std::move(sequence),
-                         options.prompt.generation, hooks)
+    ids = GenerateTokens(pipeline, prompt, std::move(logits), sequence, options.prompt.generation,
+                         hooks)
               .ids;
   } else {
     for (int32_t id : ids) {
@@ -142,7 +143,7 @@ void RunDecoding(const Pipeline& pipeline, const TraceOptions& options,
              pipeline.model().config().vocab_size);
       }
     }
-    ForceTokens(pipeline, ids, std::move(logits), std::move(sequence), hooks);
+    ForceTokens(pipeline, ids, std::move(logits), sequence, hooks);
   }
   if (!decode_logits.empty()) {
     const int64_t vocab = pipeline.model().config().vocab_size;
@@ -162,9 +163,7 @@ int Run(const TraceOptions& options) {
   CatchInterrupts();
   Request request = ToRequest(options.prompt, ImageMarks::kStrict);
   request.allow_control_tokens = true;
-  for (const std::string& path : options.prompt.images) {
-    request.images.push_back(LoadPicture(path, options.prompt));
-  }
+  AddPictures(options.prompt.images, options.prompt, request);
   Progress progress;
   EngineOptions engine = ToEngineOptions(options.model);
   engine.on_load_progress = [&](double share) {
@@ -184,7 +183,7 @@ int Run(const TraceOptions& options) {
   RecordPrompt(assembled, file);
   Sequence sequence = pipeline->NewSequence();
   Matrix logits = RunPrompt(*pipeline, options, assembled, sequence, file);
-  RunDecoding(*pipeline, options, assembled, std::move(logits), std::move(sequence), file);
+  RunDecoding(*pipeline, options, assembled, std::move(logits), sequence, file);
   ThrowIfInterrupted();  // half an answer is no trace
   file.AddText("model_kind", pipeline->model().kind() == ModelKind::kVl ? "vl" : "4khd");
   file.Save(options.output_file);

@@ -1,8 +1,11 @@
 #include "ixc/engine.h"
 
+#include <algorithm>
 #include <chrono>
+#include <optional>
 
 #include "base/error.h"
+#include "cache/prefix_key.h"
 #include "engine/generate.h"
 #include "engine/pipeline.h"
 #include "text/stream_decoder.h"
@@ -49,26 +52,62 @@ const char* Name(FinishReason reason) {
   return "unknown";
 }
 
+// A sequence and what stands at its positions. `keys` may be longer than the sequence, after a turn
+// that was cancelled while it was read.
+class Conversation::State {
+ public:
+  // Keeps what `wanted` has in common with the sequence, but for the last position, whose output is
+  // needed. Returns how many positions that are.
+  int64_t Rewind(const Pipeline& pipeline, std::vector<PositionKey> wanted) {
+    const int64_t total = static_cast<int64_t>(wanted.size());
+    int64_t common = 0;
+    if (sequence_ && sequence_->CanBecome(total)) {
+      common = std::min({CommonPrefix(keys_, wanted), sequence_->length(), total - 1});
+      sequence_->Truncate(common);
+    } else {
+      sequence_.emplace(pipeline.NewSequence());
+    }
+    keys_ = std::move(wanted);
+    return common;
+  }
+
+  // Keys of generated ids, appended to the sequence after the last prompt.
+  void Append(std::span<const int32_t> ids) {
+    for (int32_t id : ids) keys_.push_back({{}, id});
+  }
+
+  Sequence& sequence() { return *sequence_; }
+
+ private:
+  std::optional<Sequence> sequence_;
+  std::vector<PositionKey> keys_;
+};
+
+Conversation::Conversation() : state_(std::make_unique<State>()) {}
+Conversation::~Conversation() = default;
+Conversation::Conversation(Conversation&&) noexcept = default;
+Conversation& Conversation::operator=(Conversation&&) noexcept = default;
+
 class Engine::Impl {
  public:
   explicit Impl(const EngineOptions& options) : pipeline_(Pipeline::Load(options)) {}
 
-  Result Generate(const Request& request, const GenerationEvents& events) const {
+  Result Generate(const Request& request, Conversation::State& past,
+                  const GenerationEvents& events) const {
     CheckOptions(request.generation);
     Result result;
     result.finish_reason = FinishReason::kCancelled;
     const auto is_cancelled = [&] { return events.is_cancelled && events.is_cancelled(); };
     Stopwatch watch;
     const PromptSequence prompt = pipeline_->BuildPrompt(request);
-    std::vector<EncodedPicture> pictures;
-    for (size_t i = 0; i < request.images.size(); ++i) {
-      if (is_cancelled()) return result;
-      pictures.push_back(EncodePicture(request, i, events));
-    }
-    const AssembledPrompt assembled = pipeline_->Assemble(prompt, pictures);
-    pictures.clear();
+    AssembledPrompt assembled = pipeline_->LayOut(prompt, CountImageTokens(request));
     result.prompt_tokens = assembled.num_tokens();
     result.image_tokens = assembled.image_tokens;
+    result.cached_tokens = past.Rewind(*pipeline_, KeysOf(request, assembled));
+
+    const auto pictures = EncodePictures(request, assembled, result.cached_tokens, events);
+    if (!pictures) return result;
+    pipeline_->Embed(prompt, *pictures, result.cached_tokens, assembled);
     result.timing.image_seconds = watch.Lap();
 
     Pipeline::PrefillOptions prefill;
@@ -76,18 +115,58 @@ class Engine::Impl {
     if (events.on_progress) {
       prefill.on_progress = [&](double share) { events.on_progress("reading the prompt", share); };
     }
-    Sequence sequence = pipeline_->NewSequence();
-    const Matrix last = pipeline_->Prefill(assembled, sequence, prefill);
+    const Matrix last = pipeline_->Prefill(assembled, past.sequence(), prefill);
     if (last.rows() == 0) return result;
     Matrix logits = pipeline_->Logits(last);
     result.timing.prefill_seconds = watch.Lap();
 
-    Decode(request.generation, assembled, std::move(logits), std::move(sequence), events, result);
+    Decode(request.generation, assembled, std::move(logits), past.sequence(), events, result);
+    past.Append(result.token_ids);
     result.timing.decode_seconds = watch.Lap();
     return result;
   }
 
  private:
+  std::vector<int64_t> CountImageTokens(const Request& request) const {
+    std::vector<int64_t> counts;
+    for (size_t i = 0; i < request.images.size(); ++i) {
+      counts.push_back(pipeline_->CountImageTokens(request.images[i], HdNumOf(request, i)));
+    }
+    return counts;
+  }
+
+  std::vector<PositionKey> KeysOf(const Request& request, const AssembledPrompt& prompt) const {
+    std::vector<PositionKey> keys;
+    keys.reserve(prompt.input_ids.size());
+    for (int64_t id : prompt.input_ids) keys.push_back({{}, id});
+    for (size_t range = 0; range < prompt.image_rows.size(); ++range) {
+      const size_t image = static_cast<size_t>(prompt.image_of_rows[range]);
+      const PictureIdentity picture =
+          IdentityOf(request.images[image], pipeline_->image_transform(), HdNumOf(request, image));
+      const auto [begin, end] = prompt.image_rows[range];
+      for (int64_t row = begin; row < end; ++row) {
+        keys[static_cast<size_t>(row)] = {picture, row - begin};
+      }
+    }
+    return keys;
+  }
+
+  // Only the pictures that have rows from first_row on; the others stay empty. Nothing when
+  // cancelled.
+  std::optional<std::vector<EncodedPicture>> EncodePictures(const Request& request,
+                                                            const AssembledPrompt& prompt,
+                                                            int64_t first_row,
+                                                            const GenerationEvents& events) const {
+    std::vector<EncodedPicture> pictures(request.images.size());
+    for (size_t range = 0; range < prompt.image_rows.size(); ++range) {
+      if (prompt.image_rows[range].end <= first_row) continue;
+      if (events.is_cancelled && events.is_cancelled()) return std::nullopt;
+      const size_t image = static_cast<size_t>(prompt.image_of_rows[range]);
+      pictures[image].embeds = EncodePicture(request, image, events).embeds;
+    }
+    return pictures;
+  }
+
   EncodedPicture EncodePicture(const Request& request, size_t index,
                                const GenerationEvents& events) const {
     const auto progress = [&](double share) {
@@ -99,7 +178,7 @@ class Engine::Impl {
   }
 
   void Decode(const GenerationOptions& options, const AssembledPrompt& prompt, Matrix logits,
-              Sequence sequence, const GenerationEvents& events, Result& result) const {
+              Sequence& sequence, const GenerationEvents& events, Result& result) const {
     StreamDecoder decoder(pipeline_->tokenizer());
     const auto emit = [&](const std::string& text) {
       result.text += text;
@@ -109,7 +188,7 @@ class Engine::Impl {
     hooks.is_cancelled = events.is_cancelled;
     hooks.on_token = [&](int32_t id, std::span<const float>) { emit(decoder.Push(id)); };
     GeneratedTokens generated =
-        GenerateTokens(*pipeline_, prompt, std::move(logits), std::move(sequence), options, hooks);
+        GenerateTokens(*pipeline_, prompt, std::move(logits), sequence, options, hooks);
     if (options.num_beams > 1) {
       for (int32_t id : generated.ids) emit(decoder.Push(id));
     }
@@ -131,7 +210,13 @@ Engine Engine::Load(const EngineOptions& options) {
 }
 
 Result Engine::Generate(const Request& request, const GenerationEvents& events) {
-  return impl_->Generate(request, events);
+  Conversation::State nothing;
+  return impl_->Generate(request, nothing, events);
+}
+
+Result Engine::Generate(const Request& request, Conversation& conversation,
+                        const GenerationEvents& events) {
+  return impl_->Generate(request, *conversation.state_, events);
 }
 
 }  // namespace ixc

@@ -16,10 +16,10 @@ std::span<const float> FirstRow(const Matrix& logits) {
 }  // namespace
 
 GeneratedTokens GenerateTokens(const Pipeline& pipeline, const AssembledPrompt& prompt,
-                               Matrix logits, Sequence sequence, const GenerationOptions& options,
+                               Matrix logits, Sequence& sequence, const GenerationOptions& options,
                                const DecodeHooks& hooks) {
   if (options.num_beams > 1) {
-    return BeamSearch(pipeline, prompt, FirstRow(logits), std::move(sequence), options,
+    return BeamSearch(pipeline, prompt, FirstRow(logits), sequence.Fork(), options,
                       hooks.is_cancelled);
   }
   GeneratedTokens generated;
@@ -46,7 +46,7 @@ GeneratedTokens GenerateTokens(const Pipeline& pipeline, const AssembledPrompt& 
 }
 
 void ForceTokens(const Pipeline& pipeline, std::span<const int32_t> ids, Matrix logits,
-                 Sequence sequence, const DecodeHooks& hooks) {
+                 Sequence& sequence, const DecodeHooks& hooks) {
   for (size_t i = 0; i < ids.size(); ++i) {
     if (hooks.on_token) hooks.on_token(ids[i], FirstRow(logits));
     if (i + 1 < ids.size()) logits = pipeline.Step(ids[i], sequence);

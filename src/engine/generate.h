@@ -23,13 +23,14 @@ struct DecodeHooks {
   std::function<bool()> is_cancelled;
 };
 
-// `logits` belong to the last position of the prompt that `sequence` holds.
+// `logits` belong to the last position of the prompt that `sequence` holds. The ids are appended to
+// it but for the last one; beam search leaves it as it is.
 GeneratedTokens GenerateTokens(const Pipeline& pipeline, const AssembledPrompt& prompt,
-                               Matrix logits, Sequence sequence, const GenerationOptions& options,
+                               Matrix logits, Sequence& sequence, const GenerationOptions& options,
                                const DecodeHooks& hooks);
 
 // Feeds the given ids whatever the logits say; on_token gets each with the logits before it.
 void ForceTokens(const Pipeline& pipeline, std::span<const int32_t> ids, Matrix logits,
-                 Sequence sequence, const DecodeHooks& hooks);
+                 Sequence& sequence, const DecodeHooks& hooks);
 
 }  // namespace ixc

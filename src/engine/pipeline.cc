@@ -36,7 +36,6 @@ ImageTransform TransformOf(const XComposer2& model) {
 }  // namespace
 
 int HdNumOf(const Request& request, size_t picture) {
-  constexpr int kDefaultHdNum = 25;  // of the reference's chat()
   const auto& given = request.hd_num;
   if (given.empty()) return kDefaultHdNum;
   if (given.size() == 1) return given[0];
@@ -56,6 +55,7 @@ Pipeline::Pipeline(XComposer2 model, std::unique_ptr<ThreadPool> pool, Isa isa, 
     : pool_(std::move(pool)),
       compute_{isa, pool_.get()},
       model_(std::move(model)),
+      transform_(TransformOf(model_)),
       kv_dtype_(KvDtype(mode, model_.weight_dtype())) {}
 
 std::unique_ptr<Pipeline> Pipeline::Load(const EngineOptions& options) {
@@ -82,7 +82,7 @@ std::unique_ptr<Pipeline> Pipeline::Load(const EngineOptions& options) {
 EncodedPicture Pipeline::EncodePicture(const Image& image, int hd_num,
                                        const std::function<void(double share)>& progress) const {
   EncodedPicture picture;
-  picture.prepared = PrepareImage(image, TransformOf(model_), hd_num, compute_);
+  picture.prepared = PrepareImage(image, transform_, hd_num, compute_);
   const int views = picture.prepared.num_views();
   picture.features = model_.tower().Encode(picture.prepared.pixels, compute_, [&](int done) {
     if (progress) progress(static_cast<double>(done) / views);
@@ -92,8 +92,17 @@ EncodedPicture Pipeline::EncodePicture(const Image& image, int hd_num,
   return picture;
 }
 
-AssembledPrompt Pipeline::Assemble(const PromptSequence& prompt,
-                                   std::span<const EncodedPicture> pictures) const {
+int64_t Pipeline::CountImageTokens(const Image& image, int hd_num) const {
+  ViewGrid grid;
+  if (transform_.kind == ImageTransform::Kind::kTiles) {
+    const HdGeometry plan = PlanHd(image.width, image.height, hd_num, transform_.view_size);
+    grid = {plan.tile_rows, plan.tile_cols};
+  }
+  return NumImageTokens(model_.image_layout(), grid, model_.tower().config().patches_per_side());
+}
+
+AssembledPrompt Pipeline::LayOut(const PromptSequence& prompt,
+                                 std::span<const int64_t> image_tokens) const {
   AssembledPrompt assembled;
   assembled.text = prompt.prompt;
   for (const PromptSegment& segment : prompt.segments) {
@@ -102,9 +111,10 @@ AssembledPrompt Pipeline::Assemble(const PromptSequence& prompt,
       continue;
     }
     const int64_t begin = assembled.num_tokens();
-    const int64_t count = pictures[static_cast<size_t>(segment.image)].embeds.rows();
+    const int64_t count = image_tokens[static_cast<size_t>(segment.image)];
     assembled.input_ids.insert(assembled.input_ids.end(), static_cast<size_t>(count), -1);
     assembled.image_rows.push_back({begin, begin + count});
+    assembled.image_of_rows.push_back(segment.image);
     assembled.image_tokens += count;
   }
   const int64_t limit = MaxPromptTokens(model_.kind(), model_.config());
@@ -114,20 +124,6 @@ AssembledPrompt Pipeline::Assemble(const PromptSequence& prompt,
         "pictures (--hd-num) or a shorter text",
         assembled.num_tokens(), assembled.image_tokens, limit);
   }
-
-  assembled.embeds = Matrix(assembled.num_tokens(), model_.config().hidden_size);
-  int64_t row = 0;
-  for (const PromptSegment& segment : prompt.segments) {
-    if (!segment.is_image()) {
-      const int64_t count = static_cast<int64_t>(segment.ids.size());
-      model_.EmbedTokens(segment.ids, assembled.embeds.View().Rows(row, count));
-      row += count;
-    } else {
-      const Matrix& embeds = pictures[static_cast<size_t>(segment.image)].embeds;
-      std::copy_n(embeds.data(), embeds.rows() * embeds.cols(), assembled.embeds.Row(row));
-      row += embeds.rows();
-    }
-  }
   // The reference generates from embeddings when there is a picture, and then its penalty sees one
   // BOS and the new tokens; from ids otherwise, and then it sees the whole prompt.
   if (assembled.image_rows.empty()) {
@@ -135,6 +131,38 @@ AssembledPrompt Pipeline::Assemble(const PromptSequence& prompt,
   } else {
     assembled.penalised_ids = {tokenizer_->bos_id()};
   }
+  return assembled;
+}
+
+void Pipeline::Embed(const PromptSequence& prompt, std::span<const EncodedPicture> pictures,
+                     int64_t first_row, AssembledPrompt& assembled) const {
+  assembled.first_row = first_row;
+  assembled.embeds = Matrix(assembled.num_tokens() - first_row, model_.config().hidden_size);
+  int64_t end = 0;  // of the segment
+  size_t image = 0;
+  for (const PromptSegment& segment : prompt.segments) {
+    const int64_t begin = end;
+    end = segment.is_image() ? assembled.image_rows[image++].end
+                             : begin + static_cast<int64_t>(segment.ids.size());
+    if (end <= first_row) continue;
+    const int64_t skipped = std::max(first_row - begin, int64_t{0});
+    const MatrixView rows =
+        assembled.embeds.View().Rows(begin + skipped - first_row, end - begin - skipped);
+    if (segment.is_image()) {
+      const Matrix& embeds = pictures[static_cast<size_t>(segment.image)].embeds;
+      std::copy_n(embeds.Row(skipped), rows.rows * rows.cols, rows.data);
+    } else {
+      model_.EmbedTokens(std::span(segment.ids).subspan(static_cast<size_t>(skipped)), rows);
+    }
+  }
+}
+
+AssembledPrompt Pipeline::Assemble(const PromptSequence& prompt,
+                                   std::span<const EncodedPicture> pictures) const {
+  std::vector<int64_t> image_tokens;
+  for (const EncodedPicture& picture : pictures) image_tokens.push_back(picture.embeds.rows());
+  AssembledPrompt assembled = LayOut(prompt, image_tokens);
+  Embed(prompt, pictures, 0, assembled);
   return assembled;
 }
 
@@ -180,14 +208,16 @@ void Pipeline::Forward(
 Matrix Pipeline::Prefill(const AssembledPrompt& prompt, Sequence& sequence,
                          const PrefillOptions& options) const {
   const int64_t num_tokens = prompt.num_tokens();
+  const int64_t num_rows = num_tokens - prompt.first_row;
   const int64_t hidden_size = model_.config().hidden_size;
-  Matrix last(options.all_rows ? num_tokens : 1, hidden_size);
-  Matrix chunk(std::min(kPrefillRows, num_tokens), hidden_size);
-  for (int64_t first = 0; first < num_tokens; first += kPrefillRows) {
+  Matrix last(options.all_rows ? num_rows : 1, hidden_size);
+  Matrix chunk(std::min(kPrefillRows, num_rows), hidden_size);
+  for (int64_t done = 0; done < num_rows; done += kPrefillRows) {
     if (options.is_cancelled && options.is_cancelled()) return {};
-    const int64_t count = std::min(kPrefillRows, num_tokens - first);
+    const int64_t first = prompt.first_row + done;
+    const int64_t count = std::min(kPrefillRows, num_rows - done);
     const MatrixView rows = chunk.View().Rows(0, count);
-    std::copy_n(prompt.embeds.Row(first), count * hidden_size, rows.data);
+    std::copy_n(prompt.embeds.Row(done), count * hidden_size, rows.data);
     std::vector<RowRange> image_rows;  // of this chunk, counted from its first row
     for (const RowRange& range : prompt.image_rows) {
       const int64_t begin = std::max(range.begin, first) - first;
@@ -200,12 +230,12 @@ Matrix Pipeline::Prefill(const AssembledPrompt& prompt, Sequence& sequence,
     }
     Forward(rows, num_tokens, image_rows, sequence, observe);
     if (options.all_rows) {
-      std::copy_n(rows.data, count * hidden_size, last.Row(first));
+      std::copy_n(rows.data, count * hidden_size, last.Row(done));
     } else {
       std::copy_n(rows.Row(count - 1), hidden_size, last.data());
     }
     if (options.on_progress) {
-      options.on_progress(static_cast<double>(first + count) / static_cast<double>(num_tokens));
+      options.on_progress(static_cast<double>(done + count) / static_cast<double>(num_rows));
     }
   }
   return last;

@@ -34,7 +34,9 @@ struct AssembledPrompt {
   std::string text;
   std::vector<int64_t> input_ids;  // -1 at image positions
   std::vector<RowRange> image_rows;
-  Matrix embeds;                       // [tokens, hidden]
+  std::vector<int> image_of_rows;      // the picture of each range of image_rows
+  int64_t first_row = 0;               // rows before it have no embedding: their keys are known
+  Matrix embeds;                       // [tokens - first_row, hidden]
   std::vector<int32_t> penalised_ids;  // what the repetition penalty sees of the prompt
   int64_t image_tokens = 0;
 
@@ -57,6 +59,12 @@ class Sequence {
 
   int64_t length() const { return cache_.length(); }
 
+  // Whether a sequence of total_length that begins as this one may go on from it: false when
+  // dynamic rotation would have turned its keys otherwise.
+  bool CanBecome(int64_t total_length) const { return rope_.KeepsAngles(total_length); }
+  // Forgets the positions from `length` on. Call only if CanBecome(length).
+  void Truncate(int64_t length) { cache_.Truncate(length); }
+
  private:
   friend class Pipeline;
   Sequence(const Sequence& other) : cache_(other.cache_.Fork()), rope_(other.rope_) {}
@@ -78,11 +86,20 @@ class Pipeline {
   std::span<const int32_t> stop_ids() const { return stop_ids_; }
 
   PromptSequence BuildPrompt(const Request& request) const;
+  const ImageTransform& image_transform() const { return transform_; }
   // hd_num is ignored by models that have none.
   EncodedPicture EncodePicture(const Image& image, int hd_num,
                                const std::function<void(double share)>& progress) const;
   AssembledPrompt Assemble(const PromptSequence& prompt,
                            std::span<const EncodedPicture> pictures) const;
+
+  // Assemble() in two steps, for prompts whose first rows need no embedding. The first one knows
+  // only how many tokens each picture has and checks the length.
+  int64_t CountImageTokens(const Image& image, int hd_num) const;
+  AssembledPrompt LayOut(const PromptSequence& prompt, std::span<const int64_t> image_tokens) const;
+  // Pictures that end before first_row may be empty.
+  void Embed(const PromptSequence& prompt, std::span<const EncodedPicture> pictures,
+             int64_t first_row, AssembledPrompt& assembled) const;
 
   Sequence NewSequence() const;
 
@@ -93,8 +110,8 @@ class Pipeline {
     std::function<void(double share)> on_progress;
     std::function<bool()> is_cancelled;
   };
-  // Runs the whole prompt; returns the output of the last layer, [1 or tokens, hidden]. Empty when
-  // cancelled.
+  // Runs the prompt from assembled.first_row, which is the sequence's length; returns the output of
+  // the last layer, [1 or tokens - first_row, hidden]. Empty when cancelled.
   Matrix Prefill(const AssembledPrompt& prompt, Sequence& sequence,
                  const PrefillOptions& options) const;
   // Logits [rows, vocabulary] from outputs of the last layer.
@@ -110,6 +127,7 @@ class Pipeline {
   std::unique_ptr<ThreadPool> pool_;
   Compute compute_;
   XComposer2 model_;
+  ImageTransform transform_;
   DType kv_dtype_;
   std::unique_ptr<Tokenizer> tokenizer_;
   std::vector<int32_t> stop_ids_;

@@ -1,5 +1,6 @@
 #include "model/rope_table.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace ixc {
@@ -41,6 +42,11 @@ void RopeTable::Lookup(int64_t first, int64_t total_length, MatrixView cos, Matr
       sin.Row(row)[i] = std::sin(angle);
     }
   }
+}
+
+bool RopeTable::KeepsAngles(int64_t total_length) const {
+  return config_.scaling.type != RopeScaling::Type::kDynamic ||
+         std::max(total_length, longest_) <= config_.max_position_embeddings;
 }
 
 }  // namespace ixc

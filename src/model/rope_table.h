@@ -31,6 +31,10 @@ class RopeTable {
   // [rows, head_dim / 2].
   void Lookup(int64_t first, int64_t total_length, MatrixView cos, MatrixView sin);
 
+  // Whether keys of this sequence are rotated as they are in any sequence of total_length: not once
+  // dynamic scaling has changed the base or would change it.
+  bool KeepsAngles(int64_t total_length) const;
+
  private:
   void SetBase(float base);
 

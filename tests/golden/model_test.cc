@@ -126,7 +126,8 @@ class ModelGolden : public ::testing::TestWithParam<Case> {
     GenerationOptions options;
     options.repetition_penalty = penalty;
     options.max_new_tokens = 32;  // as many as the reference made
-    return GenerateTokens(*pipeline_, prompt_, std::move(logits), sequence.Fork(), options, {}).ids;
+    Sequence fork = sequence.Fork();
+    return GenerateTokens(*pipeline_, prompt_, std::move(logits), fork, options, {}).ids;
   }
 
   void CompareHidden(const std::vector<Matrix>& hidden, const std::vector<int64_t>& rows) {
@@ -217,7 +218,8 @@ TEST_P(ModelGolden, LogitsAndText) {
     ++step;
     text += decoder.Push(id);
   };
-  ForceTokens(*pipeline_, greedy, final_logits(), sequence.Fork(), hooks);
+  Sequence forced = sequence.Fork();
+  ForceTokens(*pipeline_, greedy, final_logits(), forced, hooks);
   EXPECT_EQ(text + decoder.Finish(), json_["greedy_text"].get<std::string>());
 
   if (json_.contains("beam3_ids")) {
@@ -226,8 +228,7 @@ TEST_P(ModelGolden, LogitsAndText) {
     beams.repetition_penalty = 1.0f;
     const std::vector<int32_t> wanted = json_["beam3_ids"];
     beams.max_new_tokens = static_cast<int>(wanted.size());
-    EXPECT_EQ(GenerateTokens(*pipeline_, prompt_, final_logits(), sequence.Fork(), beams, {}).ids,
-              wanted);
+    EXPECT_EQ(GenerateTokens(*pipeline_, prompt_, final_logits(), sequence, beams, {}).ids, wanted);
   }
 }
 
@@ -284,7 +285,7 @@ TEST(ModelGoldenNative, LosesNoMoreThanTheReferenceInHalfPrecision) {
                  static_cast<int64_t>(row.size()));
     };
     ForceTokens(pipeline, json["greedy_ids"].get<std::vector<int32_t>>(), std::move(logits),
-                std::move(sequence), hooks);
+                sequence, hooks);
     EXPECT_LE(decode.Value(), 1.5 * reference["decode_teacher_forced"]["rel_rms"].get<double>())
         << model;
   }
