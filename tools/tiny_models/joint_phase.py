@@ -14,6 +14,7 @@ import pathlib
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 import language as words
 from model import Masks, TinyComposer
@@ -23,9 +24,8 @@ from scenes import Scene
 from shards import Pool
 
 IGNORED = -100
-ROWS = 120  # text rows after the image, all branches of one picture together
 SHORT_ANSWER_WEIGHT = 4.0
-CAPTIONED = 0.75  # of the pictures
+GROUPS = ["easy-vqa", "plain", "1", "2", "3", "4"]  # of pictures, see shards.py
 CHINESE_CAPTIONS, CHINESE_QUESTIONS = 0.42, 0.35
 
 
@@ -55,6 +55,9 @@ class JointPhase:
     # and without its gradients a step is a quarter cheaper.
     scales = {"vit.": 0.0, "head.": 0.0}
     peak, flat, last = 1.2e-3, 0.8, 0.02
+    rows = 120  # of text after the image, all branches of one picture together
+    captioned = 0.75  # of the pictures
+    pool_type = Pool
 
     def __init__(self, model: TinyComposer, options: argparse.Namespace):
         self.model = model
@@ -116,7 +119,7 @@ class JointPhase:
     def branches(self, entry: dict, meta: str, rng: np.random.Generator) -> list[Branch]:
         scene = Scene.from_dict(entry["scene"])
         found, used = [], 0
-        if scene.describable() and rng.random() < CAPTIONED:
+        if scene.describable() and rng.random() < self.captioned:
             found.append(self.caption_branch(scene, rng))
         if rng.random() < 0.08:
             found.append(self.text_branch(meta, rng))
@@ -125,7 +128,7 @@ class JointPhase:
             later_turn = bool(found) and found[-1].sees_image and rng.random() < 0.15
             branch = self.question_branch(entry, scene, rng, later_turn)
             used += len(branch.ids) + later_turn
-            if used > ROWS:
+            if used > self.rows:
                 return found
             if later_turn:
                 branch = found.pop().followed_by(self.prompter.turn_close, branch)
@@ -133,10 +136,10 @@ class JointPhase:
 
     # ------------------------------------------------------------------ as tensors
 
-    def pack(self, prefix: list[int], branched: list[list[Branch]]) -> dict:
-        """Text rows of all pictures: the prefix, then the branches one after the other."""
-        batch, before, tokens = len(branched), len(prefix), self.model.config.image_tokens
-        rows = before + ROWS
+    def pack(self, prefix: list[int], branched: list[list[Branch]], tokens: int) -> dict:
+        """Text rows of all pictures of `tokens` rows: the prefix, then the branches one by one."""
+        batch, before = len(branched), len(prefix)
+        rows = before + self.rows
         ids = np.zeros((batch, rows), np.int64)
         ids[:, :before] = prefix
         positions = np.zeros((batch, rows), np.int64)
@@ -170,28 +173,32 @@ class JointPhase:
         arrays = {"ids": ids, "positions": positions, "targets": targets, "weights": weights}
         return {"masks": masks, **{name: torch.from_numpy(array) for name, array in arrays.items()}}
 
-    def groups(self, progress: float) -> tuple[list[str], list[float]]:
-        """Few objects first: with one object there is no doubt which one a word is about."""
-        names = ["easy-vqa", "plain", "1", "2", "3", "4"]
+    def shares(self, progress: float) -> list[float]:
+        """Of GROUPS. Few objects first: with one there is no doubt which one a word is about."""
         if progress < 0.1:
-            weights = [0.12, 0.08, 0.40, 0.30, 0.10, 0.00]
-        elif progress < 0.25:
-            weights = [0.12, 0.08, 0.22, 0.34, 0.20, 0.04]
-        else:
-            weights = [0.11, 0.06, 0.15, 0.27, 0.31, 0.10]
-        return names, weights
+            return [0.12, 0.08, 0.40, 0.30, 0.10, 0.00]
+        if progress < 0.25:
+            return [0.12, 0.08, 0.22, 0.34, 0.20, 0.04]
+        return [0.11, 0.06, 0.15, 0.27, 0.31, 0.10]
+
+    def meta(self, rng: np.random.Generator) -> str:
+        luck = rng.random()
+        return DEFAULT_META if luck < 0.5 else "" if luck < 0.75 else words.pick(SHORT_METAS, rng)
 
     def step(self, pool: Pool, rng: np.random.Generator, progress: float) -> dict:
-        names, shares = self.groups(progress)
-        samples = [pool.sample(group, rng) for group in rng.choice(names, self.batch, p=shares)]
-        luck = rng.random()
-        meta = DEFAULT_META if luck < 0.5 else "" if luck < 0.75 else words.pick(SHORT_METAS, rng)
-        branched = [self.branches(entry, meta, rng) for _, _, entry in samples]
-        packed = self.pack(self.prompter.before_image(meta), branched)
+        chosen = rng.choice(GROUPS, self.batch, p=self.shares(progress))
+        samples = [pool.sample(group, rng) for group in chosen]
         pixels = torch.from_numpy(np.stack([picture for picture, _, _ in samples]))
         with torch.no_grad():
             features = self.model.image_features(normalise(pixels))
-        image = self.model.vision_proj(features)
+        return self.learn(features, [entry for _, _, entry in samples], rng)
+
+    def learn(self, rows: Tensor, entries: list[dict], rng: np.random.Generator) -> dict:
+        """One step on pictures whose rows before the projector are given, batch × tokens × width."""
+        meta = self.meta(rng)
+        branched = [self.branches(entry, meta, rng) for entry in entries]
+        packed = self.pack(self.prompter.before_image(meta), branched, rows.shape[1])
+        image = self.model.vision_proj(rows)
         hidden = self.model(image, packed["ids"], packed["positions"], packed["masks"])
         answered = packed["targets"] != IGNORED
         logits = self.model.output(hidden[answered])
@@ -206,6 +213,18 @@ class JointPhase:
             "answers": (float((right & short).sum()), float(short.sum())),
             "caption": (float((right & telling).sum()), float(telling.sum())),
         }
+
+
+class QuestionPhase(JointPhase):
+    """More questions a picture: comparing a picture with a question is learnt much later than naming
+    what is there, yes/no questions last of all."""
+
+    peak, flat, last = 1.0e-3, 0.6, 0.02
+    rows = 180
+    captioned = 0.5
+
+    def shares(self, progress: float) -> list[float]:
+        return [0.22, 0.13, 0.10, 0.22, 0.23, 0.10]
 
 
 def additive(allowed: np.ndarray) -> torch.Tensor:

@@ -396,3 +396,51 @@ def easy_vqa_question(scene: Scene, rng: np.random.Generator) -> tuple[str, str]
     word = true if rng.random() < 0.5 else pick(EASY_VQA_COLORS if by_color else EASY_VQA_SHAPES, rng)
     yes = (word == true) != negated
     return form.format(f"{word} shape" if by_color else word), "yes" if yes else "no"
+
+
+# --------------------------------------------------------------------------------------------------
+# Documents: scenes of one or two objects with a number
+
+
+NUMBER_FORMS = {
+    "en": (
+        "What is the number?",
+        "What number is in the image?",
+        "What number is in the picture?",
+        "Which number do you see?",
+        "Read the number.",
+    ),
+    "zh": ("图中的数字是什么？", "请读出数字。"),
+}
+NO_NUMBER = {"en": "none", "zh": "没有"}
+
+
+def document_caption(document, language: str) -> str:
+    text, number = caption(document.scene, language), document.number
+    if number is None:
+        return text
+    where = place(number.cell, language)
+    if language == "en":
+        return f"{text} The number {number.text} is {where}."
+    return f"{text}{where}有数字{number.text}。"
+
+
+def number_question(document, language: str, rng) -> tuple[str, str]:
+    number = document.number
+    if number is not None and rng.random() < 0.15:
+        asked = "Where is the number?" if language == "en" else "数字在哪里？"
+        return asked, place(number.cell, language)
+    return pick(NUMBER_FORMS[language], rng), number.text if number else NO_NUMBER[language]
+
+
+def document_question(document, language: str, rng) -> tuple[str, str]:
+    return random_question(document.scene, language, rng)[:2]
+
+
+NUMBER = {"en": re.compile(r"The number (\d+) is in the"), "zh": re.compile(r"有数字(\d+)")}
+
+
+def parse_number(text: str, language: str) -> str | None:
+    """The number that a caption names."""
+    found = NUMBER[language].search(text)
+    return found.group(1) if found else None

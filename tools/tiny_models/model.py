@@ -1,4 +1,4 @@
-"""XComposer2-VL at toy size, in PyTorch: the arithmetic of the original, arranged for training.
+"""XComposer2-VL and -4KHD at toy size, in PyTorch: the arithmetic of the original, arranged for training.
 
 Modules are named so that `state_dict()` already has the checkpoint's tensor names; only `head.*` (the
 training-only labels on patches) is dropped when a checkpoint is exported.
@@ -20,6 +20,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hd import sequence_of
+
 
 @dataclasses.dataclass
 class Config:
@@ -32,6 +34,9 @@ class Config:
     rope_theta: float = 1_000_000.0
     rms_norm_eps: float = 1e-5
     lora_rank: int = 16
+    wqkv_lora_rank: int = 16
+    wqkv_lora_scale: float = 1.0
+    high_resolution: bool = False  # 4KHD: views, 2×2 merge, separators
     image_side: int = 112
     patch: int = 14
     vision_hidden: int = 128
@@ -47,6 +52,10 @@ class Config:
     @property
     def image_tokens(self) -> int:
         return self.grid * self.grid
+
+    @property
+    def projector_inputs(self) -> int:
+        return self.vision_hidden * (4 if self.high_resolution else 1)
 
     @property
     def head_dim(self) -> int:
@@ -160,15 +169,16 @@ class VisionModel(nn.Module):
 
 
 class PartialLoraLinear(nn.Linear):
-    """A linear layer whose image rows get a low-rank addition (scale 1)."""
+    """A linear layer whose image rows get a low-rank addition."""
 
-    def __init__(self, inputs: int, outputs: int, rank: int):
+    def __init__(self, inputs: int, outputs: int, rank: int, scale: float = 1.0):
         super().__init__(inputs, outputs, bias=False)
+        self.scale = scale
         self.Plora_A = nn.Linear(inputs, rank, bias=False)
         self.Plora_B = nn.Linear(rank, outputs, bias=False)
 
     def image_rows(self, rows: Tensor) -> Tensor:
-        return F.linear(rows, self.weight.detach()) + self.Plora_B(self.Plora_A(rows))
+        return F.linear(rows, self.weight.detach()) + self.scale * self.Plora_B(self.Plora_A(rows))
 
 
 class Attention(nn.Module):
@@ -177,7 +187,9 @@ class Attention(nn.Module):
         self.heads, self.kv_heads = config.heads, config.kv_heads
         self.head_dim = config.head_dim
         rows = (config.heads + 2 * config.kv_heads) * config.head_dim
-        self.wqkv = PartialLoraLinear(config.hidden_size, rows, config.lora_rank)
+        self.wqkv = PartialLoraLinear(
+            config.hidden_size, rows, config.wqkv_lora_rank, config.wqkv_lora_scale
+        )
         self.wo = PartialLoraLinear(config.hidden_size, config.hidden_size, config.lora_rank)
 
     def split(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -317,6 +329,7 @@ class Decoder(nn.Module):
 
 class TinyComposer(nn.Module):
     LABELS = {"kind": 7, "color": 13, "size": 3, "cell": 10}  # the last one of each: background
+    DIGIT_LABELS = {"left": 11, "middle": 11, "right": 11}  # a third of a patch each; 10: no digit
 
     def __init__(self, config: Config):
         super().__init__()
@@ -325,13 +338,17 @@ class TinyComposer(nn.Module):
         self.vit.vision_tower = nn.Module()
         self.vit.vision_tower.vision_model = VisionModel(config)
         self.vision_proj = nn.Sequential(
-            nn.Linear(config.vision_hidden, config.hidden_size),
+            nn.Linear(config.projector_inputs, config.hidden_size),
             nn.GELU(),
             nn.Linear(config.hidden_size, config.hidden_size),
         )
         self.model = Decoder(config)
         self.output = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
-        self.head = nn.Linear(config.vision_hidden, sum(self.LABELS.values()))
+        if config.high_resolution:
+            self.plora_glb_GN = nn.Parameter(torch.randn(1, 1, config.projector_inputs))
+            self.plora_sub_GN = nn.Parameter(torch.randn(1, 1, 1, config.projector_inputs))
+        self.labels = {**self.LABELS, **(self.DIGIT_LABELS if config.high_resolution else {})}
+        self.head = nn.Linear(config.vision_hidden, sum(self.labels.values()))
         cosines, sines = rotary_table(config, 4096)
         self.register_buffer("cosines", cosines, persistent=False)
         self.register_buffer("sines", sines, persistent=False)
@@ -347,7 +364,11 @@ class TinyComposer(nn.Module):
         return self.vit.vision_tower.vision_model(pixels)
 
     def patch_labels(self, features: Tensor) -> dict[str, Tensor]:
-        return dict(zip(self.LABELS, self.head(features).split(tuple(self.LABELS.values()), -1)))
+        return dict(zip(self.labels, self.head(features).split(tuple(self.labels.values()), -1)))
+
+    def document_rows(self, features: Tensor, rows: int, columns: int) -> Tensor:
+        """Features of batch × views (the global one first) as the projector's input rows."""
+        return sequence_of(features, rows, columns, self.plora_sub_GN, self.plora_glb_GN)
 
     def forward(self, image: Tensor, ids: Tensor, positions: Tensor, masks: Masks) -> Tensor:
         """Hidden rows of the text after the final norm.

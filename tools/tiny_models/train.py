@@ -33,6 +33,7 @@ from shards import NO_LABEL, Pool, patch_targets
 
 LABEL_WEIGHTS = {"kind": 1.0, "color": 0.5, "size": 0.3, "cell": 0.5}
 CHECKPOINT_SECONDS = 180
+PHASES = ("tower", "joint", "questions", "document-tower", "documents")
 
 
 class Meter:
@@ -84,6 +85,7 @@ class TowerPhase:
 
     scales = {"model.": 0.0, "output.": 0.0, "vision_proj.": 0.0}
     peak, flat, last = 1.5e-3, 0.5, 0.15
+    pool_type = Pool
 
     def __init__(self, model: TinyComposer, options: argparse.Namespace):
         self.model = model
@@ -101,9 +103,15 @@ class TowerPhase:
 def phase_of(name: str):
     if name == "tower":
         return TowerPhase
-    from joint_phase import JointPhase
+    import document_phases
+    import joint_phase
 
-    return JointPhase
+    return {
+        "joint": joint_phase.JointPhase,
+        "questions": joint_phase.QuestionPhase,
+        "document-tower": document_phases.DocumentTowerPhase,
+        "documents": document_phases.DocumentPhase,
+    }[name]
 
 
 # --------------------------------------------------------------------------------------------------
@@ -122,6 +130,30 @@ def save(path: pathlib.Path, model, optimizer, phase: str, elapsed: float, step:
     unfinished = path.with_suffix(".unfinished")
     torch.save(state, unfinished)
     unfinished.rename(path)
+
+
+def document_config() -> Config:
+    """tiny-4khd: views of 84 pixels are 36 patches, merged to 9 tokens; ranks as in the original."""
+    return Config(high_resolution=True, image_side=84, wqkv_lora_rank=8, wqkv_lora_scale=2.0)
+
+
+def start_from(model: TinyComposer, weights: dict[str, torch.Tensor]) -> None:
+    """Takes what fits from another model: positions are resized, other shapes stay as they are."""
+    own = model.state_dict()
+    for name, tensor in weights.items():
+        if name.endswith("position_embedding.weight"):
+            own[name].copy_(resized_positions(tensor, model.config.grid))
+        elif name in own and own[name].shape == tensor.shape:
+            own[name].copy_(tensor)
+        elif name.startswith("head."):
+            own[name][: len(tensor)].copy_(tensor)
+
+
+def resized_positions(table: torch.Tensor, grid: int) -> torch.Tensor:
+    side = int((len(table) - 1) ** 0.5)
+    square = table[1:].T.reshape(1, -1, side, side)
+    resized = F.interpolate(square, (grid, grid), mode="bicubic", align_corners=False)
+    return torch.cat([table[:1], resized.flatten(2)[0].T])
 
 
 def shared_clock(elapsed: float, stop: bool) -> tuple[float, bool]:
@@ -166,17 +198,20 @@ def train(rank: int, options: argparse.Namespace) -> None:
     stored = None
     if options.resume and checkpoint.exists():
         stored = torch.load(checkpoint, weights_only=True)
-    config = Config(**stored["config"]) if stored else Config()
+    documents = options.phase in ("document-tower", "documents")
+    config = Config(**stored["config"]) if stored else document_config() if documents else Config()
     model = TinyComposer(config)
     if stored:
         model.load_state_dict(stored["model"])
+    elif options.start_from:
+        start_from(model, torch.load(options.start_from, weights_only=True)["model"])
     phase = phase_of(options.phase)(model, options)
     optimizer = optimiser.FlatAdamW(model, phase.scales, options.weight_decay)
     first_step, elapsed_before = 0, 0.0
     if stored and stored["phase"] == options.phase:
         optimizer.load(stored["optimiser"])
         first_step, elapsed_before = stored["step"], stored["elapsed"]
-    pool = Pool(options.data)
+    pool = phase.pool_type(options.data)
     run_loop(rank, options, model, phase, optimizer, pool, first_step, elapsed_before)
 
 
@@ -221,11 +256,12 @@ def run_loop(rank, options, model, phase, optimizer, pool, step, elapsed_before)
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--phase", choices=("tower", "joint"), required=True)
+    parser.add_argument("--phase", choices=PHASES, required=True)
     parser.add_argument("--data", type=pathlib.Path, required=True, help="folder of make_pictures.py")
     parser.add_argument("--run", type=pathlib.Path, required=True, help="checkpoints and log")
     parser.add_argument("--minutes", type=float, required=True, help="of this phase, by the clock")
     parser.add_argument("--resume", action="store_true", help="continue from RUN/checkpoint.pt")
+    parser.add_argument("--start-from", type=pathlib.Path, help="a .pt whose weights are taken over")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--threads", type=int, default=1, help="a process")
     parser.add_argument("--batch", type=int, help="pictures a process and step")
