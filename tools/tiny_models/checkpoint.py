@@ -23,6 +23,10 @@ def load_model(path: pathlib.Path) -> TinyComposer:
 def load_folder(folder: pathlib.Path) -> TinyComposer:
     fields = json.loads((folder / "config.json").read_text())
     vision = fields["vision_config"]
+    adapter = json.loads((folder / "adapter_config.json").read_text())
+    rank = adapter.get("rank_pattern", {}).get("attention.wqkv", adapter["r"])
+    alpha = adapter.get("alpha_pattern", {}).get("attention.wqkv", adapter["lora_alpha"])
+    tensors = safetensors.torch.load_file(folder / "model.safetensors")
     config = Config(
         vocab_size=fields["vocab_size"],
         hidden_size=fields["hidden_size"],
@@ -30,8 +34,11 @@ def load_folder(folder: pathlib.Path) -> TinyComposer:
         heads=fields["num_attention_heads"],
         kv_heads=fields["num_key_value_heads"],
         intermediate_size=fields["intermediate_size"],
-        lora_rank=json.loads((folder / "adapter_config.json").read_text())["r"],
-        image_side=fields["img_size"],
+        lora_rank=adapter["r"],
+        wqkv_lora_rank=rank,
+        wqkv_lora_scale=alpha / rank,
+        high_resolution="plora_glb_GN" in tensors,
+        image_side=vision["image_size"],
         patch=vision["patch_size"],
         vision_hidden=vision["hidden_size"],
         vision_layers=vision["num_hidden_layers"],
@@ -39,7 +46,6 @@ def load_folder(folder: pathlib.Path) -> TinyComposer:
         vision_intermediate=vision["intermediate_size"],
     )
     model = TinyComposer(config)
-    tensors = safetensors.torch.load_file(folder / "model.safetensors")
     missing, unknown = model.load_state_dict(
         {name: tensor.float() for name, tensor in tensors.items()}, strict=False
     )

@@ -22,7 +22,7 @@ from hd import padded_size
 from scenes import COLORS, Scene
 
 FONTS = ("DejaVuSans.ttf", "DejaVuSans-Bold.ttf", "DejaVuSansMono.ttf")  # Debian: fonts-dejavu-core
-DIGIT_HEIGHT = (11.5, 17.0)  # in pixels of the views
+DIGIT_HEIGHT = (15.0, 21.0)  # in pixels of the views: 3 to 5 in the single view that --hd-num 1 leaves
 NUMBER_CONTRAST = 140.0  # distance in RGB to the background
 CAP_HEIGHT = 0.73  # of a DejaVu digit, in font sizes
 

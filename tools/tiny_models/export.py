@@ -1,4 +1,4 @@
-"""Writes a training checkpoint as a Hugging Face folder in the layout of XComposer2-VL (float16).
+"""Writes a training checkpoint as a Hugging Face folder in XComposer2's layout (float16).
 
     python export.py RUN/joint.pt RUN/tokenizer.model ../../models/tiny-vl
 """
@@ -27,7 +27,7 @@ TRANSFORMERS = "4.33.1"
 
 
 def model_config(config: Config) -> dict:
-    return {
+    fields = {
         "architectures": ["InternLMXComposer2ForCausalLM"],
         "attn_implementation": "eager",
         "auto_map": CLASSES,
@@ -38,7 +38,7 @@ def model_config(config: Config) -> dict:
         "img_size": config.image_side,
         "initializer_range": 0.02,
         "intermediate_size": config.intermediate_size,
-        "max_length": 4096,
+        "max_length": 16384 if config.high_resolution else 4096,
         "max_position_embeddings": 32768,
         "model_type": "internlmxcomposer2",
         "num_attention_heads": config.heads,
@@ -65,14 +65,30 @@ def model_config(config: Config) -> dict:
         },
         "vocab_size": config.vocab_size,
     }
+    if config.high_resolution:
+        del fields["img_size"]  # VL's; views have the tower's own size
+    return fields
+
+
+def adapter_config(config: Config) -> dict:
+    fields: dict = {"lora_alpha": config.lora_rank, "r": config.lora_rank}
+    if config.wqkv_lora_rank != config.lora_rank:
+        alpha = int(config.wqkv_lora_scale * config.wqkv_lora_rank)
+        fields["rank_pattern"] = {"attention.wqkv": config.wqkv_lora_rank}
+        fields["alpha_pattern"] = {"attention.wqkv": alpha}
+    return fields
 
 
 def side_files(config: Config) -> dict[str, dict]:
     return {
         "config.json": model_config(config),
-        # The reference's tool set tells VL from 4KHD by this very number.
-        "generation_config.json": {**IDS, "max_length": 1600, "transformers_version": TRANSFORMERS},
-        "adapter_config.json": {"lora_alpha": config.lora_rank, "r": config.lora_rank},
+        "generation_config.json": {
+            **IDS,
+            # The reference's tool set tells VL from 4KHD by this very number.
+            "max_length": 4480 if config.high_resolution else 1600,
+            "transformers_version": TRANSFORMERS,
+        },
+        "adapter_config.json": adapter_config(config),
         "special_tokens_map.json": TOKENS,
         "tokenizer_config.json": {
             "add_bos_token": True,

@@ -25,6 +25,9 @@ BARS = {
     "scene questions": 0.88,
     "captions, Chinese minus English": -0.05,
     "captions en, cost of removing partial LoRA": 0.20,
+    "documents: numbers, 1-3 digits": 0.90,
+    "documents: numbers, 4 digits": 0.75,
+    "documents: captions, 1 object": 0.80,
 }
 
 
@@ -65,12 +68,32 @@ def judge_caption(line: dict, answer: str, shares: dict[str, Share]) -> None:
                 shares[f"per object {language}: {name}"].add(item[place] == truth[place])
 
 
+def judge_document(line: dict, answer: str, shares: dict[str, Share]) -> None:
+    """Captions: objects and number each by themselves, then together."""
+    if line["kind"] == "number":
+        digits = len(line["expected"])
+        right = same_answer(answer, line["expected"])
+        shares[f"documents: numbers, {digits} digit{'s' * (digits > 1)}"].add(right)
+        if digits <= 3:
+            shares["documents: numbers, 1-3 digits"].add(right)
+        return
+    _, found = words.parse_caption(answer, line["lang"])
+    wanted = [tuple(item) for item in line["expected"]["objects"]]
+    right = collections.Counter(found) == collections.Counter(wanted)
+    shares[f"documents: captions, {len(wanted)} object{'s' * (len(wanted) > 1)}"].add(right)
+    number = words.parse_number(answer, line["lang"]) == line["expected"]["number"]
+    shares["documents: number in the caption"].add(number)
+
+
 def measure(batch: list[dict], answers: list[dict]) -> dict[str, Share]:
     if len(batch) != len(answers):
         sys.exit(f"error: {len(batch)} questions but {len(answers)} answers")
     shares: dict[str, Share] = collections.defaultdict(Share)
     for line, reply in zip(batch, answers):
         answer = reply.get("answer", "")
+        if line["kind"] == "number" or (line["kind"] == "caption" and "number" in line["expected"]):
+            judge_document(line, answer, shares)
+            continue
         if line["kind"] == "caption":
             judge_caption(line, answer, shares)
             continue
@@ -88,6 +111,8 @@ def measure(batch: list[dict], answers: list[dict]) -> dict[str, Share]:
 
 def figures_of(shares: dict[str, Share], without: dict[str, Share] | None) -> dict[str, float]:
     figures = {name: share.value for name, share in shares.items()}
+    if "captions en, 1-3 objects" not in figures:
+        return figures
     english, chinese = (figures[f"captions {language}, 1-3 objects"] for language in words.LANGUAGES)
     figures["captions, Chinese minus English"] = chinese - english
     if without:
