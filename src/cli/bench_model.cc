@@ -13,13 +13,14 @@
 #include "base/error.h"
 #include "cli/bench_session.h"
 #include "cli/bench_timing.h"
-#include "cli/bench_work.h"
 #include "cli/interrupt.h"
 #include "cli/request_builder.h"
+#include "engine/pipeline.h"
 #include "formats/model_kind.h"
 #include "image/hd_geometry.h"
 #include "kernels/gemm/gemm_table.h"
 #include "model/prefill.h"
+#include "model/work.h"
 
 namespace ixc {
 
@@ -119,6 +120,7 @@ class ModelBench {
   }
 
   bool is_synthetic() const { return !session_.options.synthetic.empty(); }
+  const ModelConfig& config() const { return pipeline_->model().config(); }
   const Decoder& decoder() const { return pipeline_->model().decoder(); }
   std::string Scheme() const { return SchemeOf(pipeline_->model().weight_dtype()); }
   std::string KernelFor(int64_t rows) const {
@@ -190,7 +192,8 @@ class ModelBench {
           views = encoded.prepared.num_views();
         },
         session_.options.repeats);
-    const double operations = VisionOperations(pipeline_->model(), views, ImageTokens());
+    const double operations =
+        VisionOperations(config(), pipeline_->model().kind(), views, ImageTokens());
     Figure figure = Rate("vision", operations * 1e-9, timing);
     figure.unit = "GFLOP/s";
     figure.limit_figure = "limit.fp32";
@@ -257,8 +260,9 @@ class ModelBench {
     Figure figure = Rate("prefill." + Scheme(), tokens, timing);
     figure.unit = "tokens/s";
     figure.limit_figure = "limit.fp32";
-    figure.limit_scale =
-        tokens * 1e9 / PrefillOperations(decoder(), prompt.num_tokens(), prompt.image_tokens);
+    figure.limit_scale = tokens * 1e9 /
+                         PrefillOperations(config(), ElementsOf(decoder()), prompt.num_tokens(),
+                                           prompt.image_tokens);
     figure.kernel = KernelFor(std::min(kPrefillRows, prompt.num_tokens()));
     figure.shape = fmt::format("{} tokens, {} of a picture, {} layers", prompt.num_tokens(),
                                prompt.image_tokens, decoder().num_layers());
@@ -273,7 +277,8 @@ class ModelBench {
     Figure figure = Rate("decode." + Scheme(), 1, timing);
     figure.unit = "tokens/s";
     figure.limit_figure = "limit.read";
-    figure.limit_scale = 1e9 / DecodeBytes(decoder(), context, pipeline_->kv_dtype());
+    figure.limit_scale =
+        1e9 / DecodeBytes(config(), BytesOf(decoder()), context, pipeline_->kv_dtype());
     figure.kernel = KernelFor(1);
     figure.shape = fmt::format("1 token behind {}, {} layers", context, decoder().num_layers());
     figure.extrapolation = Extrapolate(timing.median);

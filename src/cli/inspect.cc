@@ -1,9 +1,12 @@
 // ixc inspect: what a weight directory holds and the memory it needs. Reads headers only.
 #include <fmt/format.h>
 
+#include <optional>
+
 #include "base/json.h"
 #include "cli/commands.h"
 #include "cli/default_model.h"
+#include "cli/inspect_picture.h"
 #include "cli/interrupt.h"
 #include "cli/log.h"
 #include "cli/progress.h"
@@ -92,14 +95,19 @@ int Run(const InspectOptions& options) {
   const WeightDirectory weights = WeightDirectory::Open(dir);
   const Census census = TakeCensus(weights.checkpoint, weights.config, options.context);
   CatchInterrupts();
+  std::optional<PictureForecast> picture;
+  if (!options.prompt.images.empty()) picture = ForecastPicture(options, weights, census);
   if (options.json) {
-    fmt::print("{}\n", ToJson(census).dump());
+    Json json = ToJson(census);
+    if (picture) json["picture"] = ToJson(*picture);
+    fmt::print("{}\n", json.dump());
     return options.verify ? Verify(weights.checkpoint) : 0;
   }
   fmt::print("InternLM-XComposer2-{} in {}\n", Name(census.kind), dir);
   fmt::print("files        {}\n", fmt::join(census.files, ", "));
   PrintShapes(weights.config);
   PrintTable(census);
+  if (picture) Print(*picture, options.prompt.prompt);
   return options.verify ? Verify(weights.checkpoint) : 0;
 }
 

@@ -62,10 +62,21 @@ void AddControlTokens(CLI::App* app, PromptOptions& options) {
                 "let [UNUSED_TOKEN_145] and the like in a question act as control tokens");
 }
 
-void AddPrompt(CLI::App* app, PromptOptions& options) {
+void AddPictureReading(CLI::App* app, PromptOptions& options) {
   app->add_option("--hd-num", options.hd_num, "4KHD: most views a picture is cut into (default 25)")
       ->delimiter(',')
       ->check(CLI::Range(1, 10000));
+  app->add_flag("--exif-rotate", options.exif_rotate, "turn pictures as their EXIF data says");
+  app->add_option("--max-megapixels", options.max_megapixels, "largest picture that is decoded")
+      ->capture_default_str();
+  app->add_option("--max-side", options.max_side, "longest side of a picture in pixels")
+      ->capture_default_str();
+  app->add_option("--max-file-mib", options.max_file_mib, "largest picture file")
+      ->capture_default_str();
+}
+
+void AddPrompt(CLI::App* app, PromptOptions& options) {
+  AddPictureReading(app, options);
   app->add_option("--system", options.system, "system text; \"\" for none (default: the model's)");
   app->add_option("--history", options.history_file,
                   "earlier turns: a JSON file with a list of [question, answer] pairs, or what "
@@ -74,13 +85,6 @@ void AddPrompt(CLI::App* app, PromptOptions& options) {
                   "when <ImageHere> marks and pictures differ in number: strict is an error, loose "
                   "does what the VL reference does")
       ->check(CLI::IsMember({"strict", "loose"}));
-  app->add_flag("--exif-rotate", options.exif_rotate, "turn pictures as their EXIF data says");
-  app->add_option("--max-megapixels", options.max_megapixels, "largest picture that is decoded")
-      ->capture_default_str();
-  app->add_option("--max-side", options.max_side, "longest side of a picture in pixels")
-      ->capture_default_str();
-  app->add_option("--max-file-mib", options.max_file_mib, "largest picture file")
-      ->capture_default_str();
   AddSampling(app, options.generation);
 }
 
@@ -142,10 +146,22 @@ CLI::App* AddTrace(CLI::App& app, TraceOptions& options, std::string& logits) {
 CLI::App* AddInspect(CLI::App& app, InspectOptions& options) {
   CLI::App* command =
       app.add_subcommand("inspect", "Show what a weight directory holds and the memory it needs");
-  command->footer("Example:\n  ixc inspect internlm-xcomposer2-vl-7b");
+  command->footer(
+      "Example:\n  ixc inspect internlm-xcomposer2-vl-7b\n"
+      "  ixc inspect internlm-xcomposer2-4khd-7b --image scan.png --hd-num 55 --draw views.png");
   command->add_option("dir,-m,--model", options.model_dir, "weight directory");
   command->add_option("--context", options.context, "positions to plan memory for")
       ->check(CLI::Range(1, 1 << 20));
+  options.prompt.prompt = kDefaultQuestion;
+  CLI::Option* image =
+      command
+          ->add_option("--image", options.prompt.images,
+                       "tell views, tokens, memory and time for a question about this picture")
+          ->expected(1);
+  AddQuestion(command, options.prompt);
+  AddPictureReading(command, options.prompt);
+  command->add_option("--draw", options.draw_file, "draw the picture as the model sees it (PNG)")
+      ->needs(image);
   command->add_flag("--verify", options.verify,
                     "read every weight: checksums, values that are not finite, empty matrices");
   command->add_flag("--json", options.json, "print one JSON object");

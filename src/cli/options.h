@@ -64,8 +64,10 @@ struct TraceOptions {
 
 struct InspectOptions {
   std::string model_dir;
-  int64_t context = 0;  // positions to plan memory for; 0: the model's limit
-  bool verify = false;  // read every weight too
+  PromptOptions prompt;   // at most one picture: what would become of it
+  std::string draw_file;  // a PNG of the picture's views; "": none
+  int64_t context = 0;    // positions to plan memory for; 0: the model's limit
+  bool verify = false;    // read every weight too
   bool json = false;
 };
 

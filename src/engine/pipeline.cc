@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "base/error.h"
+#include "model/picture_plan.h"
 #include "model/prefill.h"
 
 namespace ixc {
@@ -23,14 +24,6 @@ std::optional<DType> ParseCast(const std::string& name) {
   if (name == "f16") return DType::kF16;
   if (name == "bf16") return DType::kBF16;
   Fail("unknown dtype '{}' to cast weights to; known are f16 and bf16", name);
-}
-
-ImageTransform TransformOf(const XComposer2& model) {
-  ImageTransform transform;
-  transform.kind =
-      model.kind() == ModelKind::kVl ? ImageTransform::Kind::kSquare : ImageTransform::Kind::kTiles;
-  transform.view_size = model.tower().config().view_size;
-  return transform;
 }
 
 }  // namespace
@@ -55,7 +48,7 @@ Pipeline::Pipeline(XComposer2 model, std::unique_ptr<ThreadPool> pool, Isa isa, 
     : pool_(std::move(pool)),
       compute_{isa, pool_.get()},
       model_(std::move(model)),
-      transform_(TransformOf(model_)),
+      transform_(TransformOf(model_.kind(), model_.config())),
       kv_dtype_(KvDtype(mode, model_.weight_dtype())) {}
 
 std::unique_ptr<Pipeline> Pipeline::Load(const EngineOptions& options) {
@@ -93,12 +86,8 @@ EncodedPicture Pipeline::EncodePicture(const Image& image, int hd_num,
 }
 
 int64_t Pipeline::CountImageTokens(const Image& image, int hd_num) const {
-  ViewGrid grid;
-  if (transform_.kind == ImageTransform::Kind::kTiles) {
-    const HdGeometry plan = PlanHd(image.width, image.height, hd_num, transform_.view_size);
-    grid = {plan.tile_rows, plan.tile_cols};
-  }
-  return NumImageTokens(model_.image_layout(), grid, model_.tower().config().patches_per_side());
+  return PlanPicture(model_.kind(), model_.config(), image.width, image.height, hd_num)
+      .image_tokens;
 }
 
 AssembledPrompt Pipeline::LayOut(const PromptSequence& prompt,

@@ -93,6 +93,12 @@ double LoraScale(ModelKind kind, const std::optional<LoraConfig>& lora, const st
   return kind == ModelKind::k4khd && linear == "attention.wqkv" ? 2.0 : 1.0;
 }
 
+int ViewSize(ModelKind kind, const ModelConfig& config) {
+  return static_cast<int>(kind == ModelKind::kVl ? config.img_size : config.vision.image_size);
+}
+
+int PatchMerge(ModelKind kind) { return kind == ModelKind::kVl ? 1 : 2; }
+
 int64_t MaxPromptTokens(ModelKind kind, const ModelConfig& config) {
   return config.max_length.value_or(kind == ModelKind::kVl ? 4096 : 16384);
 }

@@ -30,6 +30,12 @@ ModelKind DetectModelKind(const ModelConfig& config, const Checkpoint& checkpoin
 // one, else 2 for attention.wqkv of 4KHD and 1 for all others.
 double LoraScale(ModelKind kind, const std::optional<LoraConfig>& lora, const std::string& linear);
 
+// Side of a view in pixels: VL looks at one of img_size, 4KHD at views of the tower's own size.
+int ViewSize(ModelKind kind, const ModelConfig& config);
+
+// So many by so many patches make one image token.
+int PatchMerge(ModelKind kind);
+
 // The longest prompt in tokens, images included: max_length of config.json, else the original's
 // 4096 (VL) or 16384 (4KHD).
 int64_t MaxPromptTokens(ModelKind kind, const ModelConfig& config);

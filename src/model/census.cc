@@ -32,19 +32,19 @@ bool IsUnusedTowerTensor(std::string_view name) {
 // The first rule that matches takes the tensor; none: the model does not use it.
 constexpr auto kRules = std::to_array<PartRule>({
     {"token embeddings", [](std::string_view n) { return n == "model.tok_embeddings.weight"; }},
-    {"partial LoRA",
+    {kPartPartialLora,
      [](std::string_view n) { return StartsWith(n, "model.layers.") && Contains(n, "Plora_"); }},
     {"decoder norms",
      [](std::string_view n) {
        return n == "model.norm.weight" ||
               (StartsWith(n, "model.layers.") && Contains(n, "_norm.weight"));
      }},
-    {"decoder linears",
+    {kPartDecoderLinears,
      [](std::string_view n) {
        return StartsWith(n, "model.layers.") &&
               (Contains(n, ".attention.w") || Contains(n, ".feed_forward.w"));
      }},
-    {"output head", [](std::string_view n) { return n == "output.weight"; }},
+    {kPartOutputHead, [](std::string_view n) { return n == "output.weight"; }},
     {"vision tower",
      [](std::string_view n) {
        return StartsWith(n, "vit.vision_tower.vision_model.") && !IsUnusedTowerTensor(n);

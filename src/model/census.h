@@ -11,6 +11,11 @@
 
 namespace ixc {
 
+// Names of parts that are counted with.
+inline constexpr const char* kPartDecoderLinears = "decoder linears";
+inline constexpr const char* kPartPartialLora = "partial LoRA";
+inline constexpr const char* kPartOutputHead = "output head";
+
 struct CensusPart {
   std::string name;
   uint64_t num_tensors = 0;

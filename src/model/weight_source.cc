@@ -76,8 +76,7 @@ void SyntheticWeights::AddDecoder(const ModelConfig& config, ModelKind kind) {
 void SyntheticWeights::AddTower(const ModelConfig& config, ModelKind kind) {
   const VisionConfig& vision = config.vision;
   const int64_t width = vision.hidden_size;
-  const int64_t side =
-      (kind == ModelKind::kVl ? config.img_size : vision.image_size) / vision.patch_size;
+  const int64_t side = ViewSize(kind, config) / vision.patch_size;
   const std::string tower = "vit.vision_tower.vision_model.";
   const auto norm = [&](const std::string& prefix) {
     Add(prefix + ".weight", {width});
@@ -102,7 +101,7 @@ void SyntheticWeights::AddTower(const ModelConfig& config, ModelKind kind) {
     linear(prefix + "mlp.fc1", vision.intermediate_size, width);
     linear(prefix + "mlp.fc2", width, vision.intermediate_size);
   }
-  const int64_t merged = kind == ModelKind::kVl ? width : 4 * width;
+  const int64_t merged = PatchMerge(kind) * PatchMerge(kind) * width;
   linear("vision_proj.0", config.hidden_size, merged);
   linear("vision_proj.2", config.hidden_size, config.hidden_size);
   if (kind != ModelKind::kVl) {

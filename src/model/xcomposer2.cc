@@ -18,18 +18,13 @@ constexpr const char* kTower = "vit.vision_tower.vision_model.";
 // alpha / rank of a linear such as "attention.wqkv".
 using LoraScales = std::function<double(const std::string& linear)>;
 
-// VL looks at one view of img_size pixels, 4KHD at views of the tower's own size.
-int ViewSize(const ModelConfig& config, ModelKind kind) {
-  return static_cast<int>(kind == ModelKind::kVl ? config.img_size : config.vision.image_size);
-}
-
 VisionTowerConfig TowerConfig(const ModelConfig& config, ModelKind kind) {
   VisionTowerConfig tower;
   tower.width = config.vision.hidden_size;
   tower.mlp_width = config.vision.intermediate_size;
   tower.num_heads = static_cast<int>(config.vision.num_heads);
   tower.patch_size = static_cast<int>(config.vision.patch_size);
-  tower.view_size = ViewSize(config, kind);
+  tower.view_size = ViewSize(kind, config);
   tower.layer_norm_eps = static_cast<float>(config.vision.layer_norm_eps);
   return tower;
 }
@@ -178,8 +173,8 @@ std::unique_ptr<Decoder> LoadDecoder(WeightLoader& loader, const ModelConfig& co
 
 ImageLayout LoadLayout(WeightLoader& loader, const ModelConfig& config, ModelKind kind) {
   ImageLayout layout;
+  layout.merge = PatchMerge(kind);
   if (kind == ModelKind::kVl) return layout;
-  layout.merge = 2;
   const int64_t merged = int64_t{layout.merge} * layout.merge * config.vision.hidden_size;
   layout.row_separator = loader.LoadVector("plora_sub_GN", {1, 1, 1, merged});
   layout.view_separator = loader.LoadVector("plora_glb_GN", {1, 1, merged});
