@@ -26,7 +26,10 @@ def load_folder(folder: pathlib.Path) -> TinyComposer:
     adapter = json.loads((folder / "adapter_config.json").read_text())
     rank = adapter.get("rank_pattern", {}).get("attention.wqkv", adapter["r"])
     alpha = adapter.get("alpha_pattern", {}).get("attention.wqkv", adapter["lora_alpha"])
-    tensors = safetensors.torch.load_file(folder / "model.safetensors")
+    tensors: dict[str, torch.Tensor] = {}
+    for path in sorted(folder.glob("*.safetensors")):
+        tensors |= safetensors.torch.load_file(path)
+    high_resolution = "plora_glb_GN" in tensors
     config = Config(
         vocab_size=fields["vocab_size"],
         hidden_size=fields["hidden_size"],
@@ -37,8 +40,8 @@ def load_folder(folder: pathlib.Path) -> TinyComposer:
         lora_rank=adapter["r"],
         wqkv_lora_rank=rank,
         wqkv_lora_scale=alpha / rank,
-        high_resolution="plora_glb_GN" in tensors,
-        image_side=vision["image_size"],
+        high_resolution=high_resolution,
+        image_side=vision["image_size"] if high_resolution else fields["img_size"],
         patch=vision["patch_size"],
         vision_hidden=vision["hidden_size"],
         vision_layers=vision["num_hidden_layers"],

@@ -196,7 +196,7 @@ class DocumentTowerPhase:
 class DocumentPhase(JointPhase):
     """Captions and questions about documents; the tower stands still, as in JointPhase."""
 
-    peak, flat, last = 1.2e-3, 0.7, 0.02
+    peak, flat, last = 1.2e-3, 0.55, 0.02
     rows = 120
     captioned = 0.7
     pool_type = DocumentPool
