@@ -31,6 +31,10 @@ struct EngineOptions {
   std::string isa;      // "": the best of this machine; else scalar, avx2, avx512
   ComputeMode compute = ComputeMode::kNative;
   std::string dtype;  // "": as stored; "f16" or "bf16": cast float32 weights while loading
+  // "": weights as stored; "w8a8d" or "w4": the decoder's linears as integers of 8 or 4 bits, rounded
+  // while loading; the head gets 8 bits.
+  std::string scheme;
+  int group = 128;  // w4: weights that share a scale, 32, 64 or 128
   // Called while loading with the share done, 0 … 1. May be empty.
   std::function<void(double share)> on_load_progress;
 };

@@ -122,9 +122,9 @@ class ModelBench {
   bool is_synthetic() const { return !session_.options.synthetic.empty(); }
   const ModelConfig& config() const { return pipeline_->model().config(); }
   const Decoder& decoder() const { return pipeline_->model().decoder(); }
-  std::string Scheme() const { return SchemeOf(pipeline_->model().weight_dtype()); }
+  std::string Scheme() const { return pipeline_->model().scheme_name(); }
   std::string KernelFor(int64_t rows) const {
-    return ChooseGemm(decoder().weight_dtype(), rows, pipeline_->compute().isa).name;
+    return KernelName(decoder().layers()[0].wqkv.weight, rows, pipeline_->compute().isa);
   }
 
   // Views and tokens of the picture that the prompt has.
@@ -154,6 +154,8 @@ class ModelBench {
     auto pool = std::make_unique<ThreadPool>(options.num_threads);
     const Compute compute{options.isa.empty() ? BestIsa() : ParseIsa(options.isa), pool.get()};
     LoadOptions load;
+    load.scheme = ParseLoadScheme(options.scheme, options.group);
+    load.random_integers = true;
     load.on_progress = options.on_load_progress;
     XComposer2 model = XComposer2::Build(
         std::make_unique<SyntheticWeights>(spec.config, kind, dtype), spec, load, compute);
@@ -197,7 +199,10 @@ class ModelBench {
     Figure figure = Rate("vision", operations * 1e-9, timing);
     figure.unit = "GFLOP/s";
     figure.limit_figure = "limit.fp32";
-    figure.kernel = KernelFor(pipeline_->model().tower().config().num_patches());
+    figure.kernel = ChooseGemm(pipeline_->model().weight_dtype(),
+                               pipeline_->model().tower().config().num_patches(),
+                               pipeline_->compute().isa)
+                        .name;
     figure.shape = fmt::format("{} views of {} pixels, {} tokens", views,
                                pipeline_->model().tower().config().view_size, ImageTokens());
     session_.report.Add(figure);

@@ -12,7 +12,7 @@ namespace {
 
 constexpr const char* kDefaultQuestion = "Please describe this image in detail.";
 
-void AddModel(CLI::App* app, ModelOptions& options) {
+void AddModel(CLI::App* app, ModelOptions& options, std::vector<std::string> schemes) {
   app->add_option(
       "-m,--model", options.model_dir,
       "Hugging Face directory of the model (default: the small model shipped with ixc)");
@@ -25,6 +25,11 @@ void AddModel(CLI::App* app, ModelOptions& options) {
       ->check(CLI::IsMember({"native", "fp32"}));
   app->add_option("--dtype", options.dtype, "cast float32 weights while loading")
       ->check(CLI::IsMember({"f16", "bf16"}));
+  app->add_option("--scheme", options.scheme,
+                  "integers for the decoder's weights, rounded while loading")
+      ->check(CLI::IsMember(std::move(schemes)));
+  app->add_option("--group", options.group, "w4: weights that share a scale (default 128)")
+      ->check(CLI::IsMember({32, 64, 128}));
 }
 
 void AddSampling(CLI::App* app, GenerationOptions& generation) {
@@ -95,7 +100,7 @@ CLI::App* AddDescribe(CLI::App& app, DescribeOptions& options) {
       "  ixc describe a.png b.png --together --prompt \"What differs between the pictures?\"");
   options.prompt.prompt = kDefaultQuestion;
   command->add_option("images", options.prompt.images, "picture files");
-  AddModel(command, options.model);
+  AddModel(command, options.model, {"w8a8d", "w4"});
   AddQuestion(command, options.prompt);
   AddPrompt(command, options.prompt);
   AddControlTokens(command, options.prompt);
@@ -114,7 +119,7 @@ CLI::App* AddChat(CLI::App& app, ChatOptions& options) {
       "Type a question, or /help for the commands. Without a terminal each line of the standard\n"
       "input is a question.\n"
       "Example:\n  ixc chat --image photo.jpg --model internlm-xcomposer2-vl-7b");
-  AddModel(command, options.model);
+  AddModel(command, options.model, {"w8a8d", "w4"});
   AddPrompt(command, options.prompt);
   AddControlTokens(command, options.prompt);
   command->add_option("-i,--image", options.prompt.images,
@@ -129,7 +134,7 @@ CLI::App* AddTrace(CLI::App& app, TraceOptions& options, std::string& logits) {
   command->footer(
       "Example:\n  ixc trace --image photo.jpg --prompt \"<ImageHere>What is this?\" --hidden "
       "--out run.safetensors");
-  AddModel(command, options.model);
+  AddModel(command, options.model, {"w8a8d", "w4"});
   AddQuestion(command, options.prompt);
   AddPrompt(command, options.prompt);
   command->add_option("--image", options.prompt.images, "picture file (once a picture)");
@@ -202,7 +207,7 @@ CLI::App* AddBench(CLI::App& app, BenchOptions& options) {
       "  ixc bench prefill --synthetic vl-7b --layers 4");
   command->add_option("what", options.what, "limits, kernels, prefill, decode, vision or load")
       ->check(CLI::IsMember({"limits", "kernels", "prefill", "decode", "vision", "load"}));
-  AddModel(command, options.model);
+  AddModel(command, options.model, {"w8a8", "w8a8s", "w8a8d", "w4"});
   auto* synthetic =
       command->add_option("--synthetic", options.synthetic, "made-up weights of the real size")
           ->check(CLI::IsMember({"vl-7b", "4khd-7b"}))

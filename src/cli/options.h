@@ -19,6 +19,8 @@ struct ModelOptions {
   std::string isa;
   std::string compute = "native";
   std::string dtype;
+  std::string scheme;  // "": as stored
+  int group = 128;     // of w4
 };
 
 // One question about pictures: what describe, chat and trace share.

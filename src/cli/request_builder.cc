@@ -15,6 +15,8 @@ EngineOptions ToEngineOptions(const ModelOptions& options) {
   engine.isa = options.isa;
   engine.compute = options.compute == "fp32" ? ComputeMode::kFloat32 : ComputeMode::kNative;
   engine.dtype = options.dtype;
+  engine.scheme = options.scheme;
+  engine.group = options.group;
   return engine;
 }
 

@@ -28,6 +28,15 @@ std::optional<DType> ParseCast(const std::string& name) {
 
 }  // namespace
 
+std::optional<LoadScheme> ParseLoadScheme(const std::string& name, int group) {
+  if (name.empty()) return std::nullopt;
+  for (QuantScheme scheme :
+       {QuantScheme::kW8A8, QuantScheme::kW8A8S, QuantScheme::kW8A8D, QuantScheme::kW4}) {
+    if (name == Name(scheme)) return LoadScheme{scheme, group};
+  }
+  Fail("unknown scheme '{}'; known are w8a8, w8a8s, w8a8d and w4", name);
+}
+
 int HdNumOf(const Request& request, size_t picture) {
   const auto& given = request.hd_num;
   if (given.empty()) return kDefaultHdNum;
@@ -57,6 +66,7 @@ std::unique_ptr<Pipeline> Pipeline::Load(const EngineOptions& options) {
   const Compute compute{ChooseIsa(options.isa), pool.get()};
   LoadOptions load;
   load.cast_float32_to = ParseCast(options.dtype);
+  load.scheme = ParseLoadScheme(options.scheme, options.group);
   load.on_progress = options.on_load_progress;
   XComposer2 model = XComposer2::Load(options.model_dir, load, compute);
   if (tokenizer->vocab_size() > model.config().vocab_size) {

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -46,6 +47,9 @@ struct AssembledPrompt {
 // The hd number that a request gives its picture number `picture`: one for all, one each, or the
 // reference's default of 25.
 int HdNumOf(const Request& request, size_t picture);
+
+// The scheme that a user names ("": none) for weights that are quantized while they are loaded.
+std::optional<LoadScheme> ParseLoadScheme(const std::string& name, int group);
 
 // One answer in the making: its past and its rotation state.
 class Sequence {

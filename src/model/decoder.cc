@@ -24,7 +24,7 @@ struct Decoder::Workspace {
 };
 
 Decoder::Decoder(const DecoderConfig& config, std::vector<DecoderLayer> layers,
-                 std::vector<float> final_norm, PackedMatrix output)
+                 std::vector<float> final_norm, WeightMatrix output)
     : config_(config),
       layers_(std::move(layers)),
       final_norm_(std::move(final_norm)),
@@ -87,7 +87,7 @@ Matrix Decoder::Logits(ConstMatrixView hidden, const Compute& compute) const {
   Matrix normed(hidden.rows, config_.hidden_size);
   RmsNorm(hidden, final_norm_.data(), config_.rms_norm_eps, normed, compute);
   Matrix logits(hidden.rows, config_.vocab_size);
-  Gemm(normed, output_, logits, {}, compute);
+  Multiply(normed, output_, logits, /*accumulate=*/false, compute);
   return logits;
 }
 

@@ -56,13 +56,12 @@ struct ForwardPass {
 class Decoder {
  public:
   Decoder(const DecoderConfig& config, std::vector<DecoderLayer> layers,
-          std::vector<float> final_norm, PackedMatrix output);
+          std::vector<float> final_norm, WeightMatrix output);
 
   const DecoderConfig& config() const { return config_; }
   int num_layers() const { return static_cast<int>(layers_.size()); }
   std::span<const DecoderLayer> layers() const { return layers_; }
-  const PackedMatrix& output() const { return output_; }
-  DType weight_dtype() const { return output_.dtype; }
+  const WeightMatrix& output() const { return output_; }
 
   // hidden is [rows, hidden_size]: embeddings on entry, output of the last layer on return. Keys
   // and values of the rows are stored at first_position … of the sequence, whose blocks must exist.
@@ -83,7 +82,7 @@ class Decoder {
   DecoderConfig config_;
   std::vector<DecoderLayer> layers_;
   std::vector<float> final_norm_;
-  PackedMatrix output_;
+  WeightMatrix output_;  // [vocab_size, hidden_size]
 };
 
 }  // namespace ixc

@@ -19,9 +19,7 @@ void Linear::AddTo(ConstMatrixView x, MatrixView y, const Compute& compute) cons
 
 void PartialLoraLinear::Apply(ConstMatrixView x, MatrixView y, bool accumulate,
                               std::span<const RowRange> image_rows, const Compute& compute) const {
-  GemmEpilogue base;
-  base.accumulate = accumulate;
-  Gemm(x, weight, y, base, compute);
+  Multiply(x, weight, y, accumulate, compute);
 
   GemmEpilogue correction;
   correction.accumulate = true;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "kernels/gemm/gemm.h"
+#include "model/weight_matrix.h"
 
 namespace ixc {
 
@@ -30,7 +31,8 @@ struct Linear {
 //
 //   y = x W^T + m s (x A^T) B^T,   m = 1 on image rows, else 0,   s = alpha / rank
 //
-// W may be several matrices stacked (gate and up of the MLP); each then has its own A and B.
+// W may be several matrices stacked (gate and up of the MLP); each then has its own A and B. W may
+// hold integers; A and B never do, and they see the activations as they are, not quantized.
 struct PartialLoraLinear {
   struct Adapter {
     PackedMatrix a;            // [rank, k]
@@ -39,7 +41,7 @@ struct PartialLoraLinear {
     int64_t first_output = 0;  // column of y where this part begins
   };
 
-  PackedMatrix weight;  // [n, k]
+  WeightMatrix weight;  // [n, k]
   std::vector<Adapter> adapters;
 
   // y = … or, with `accumulate`, y += …; image_rows are ranges of rows of x. A and B are not

@@ -19,7 +19,7 @@ TensorView WeightLoader::Get(const std::string& name, const std::vector<int64_t>
   return tensor;
 }
 
-PackedMatrix WeightLoader::LoadMatrix(const MatrixSpec& spec) {
+std::vector<TensorView> WeightLoader::GetParts(const MatrixSpec& spec) {
   std::vector<TensorView> parts;
   for (size_t i = 0; i < spec.names.size(); ++i) {
     parts.push_back(Get(spec.names[i], spec.shapes[i]));
@@ -28,9 +28,31 @@ PackedMatrix WeightLoader::LoadMatrix(const MatrixSpec& spec) {
            Name(parts[0].dtype), spec.names[i], Name(parts[i].dtype));
     }
   }
+  return parts;
+}
+
+PackedMatrix WeightLoader::LoadMatrix(const MatrixSpec& spec) {
+  const std::vector<TensorView> parts = GetParts(spec);
   const DType stored = parts[0].dtype;
   const DType dtype = stored == DType::kF32 ? options_.cast_float32_to.value_or(stored) : stored;
   return PackMatrix(parts, dtype, spec.row_order, compute_);
+}
+
+WeightMatrix WeightLoader::LoadWeight(const MatrixSpec& spec, LinearKind kind) {
+  if (!options_.scheme) return LoadMatrix(spec);
+  LoadScheme scheme = *options_.scheme;
+  // As the original tool set leaves them; the schemes of this project take all linears.
+  const bool is_static =
+      scheme.scheme == QuantScheme::kW8A8 || scheme.scheme == QuantScheme::kW8A8S;
+  if (is_static && kind != LinearKind::kUsual) return LoadMatrix(spec);
+  if (kind == LinearKind::kHead) scheme = {QuantScheme::kW8A8D, 0};  // four bits cost it most
+  const std::vector<TensorView> parts = GetParts(spec);
+  if (!options_.random_integers) return RoundMatrix(parts, spec.row_order, scheme, compute_);
+  int64_t n = 0;
+  for (const TensorView& part : parts) n += part.shape[0];
+  return RandomQuantizedMatrix({scheme.scheme, n, parts[0].NumElements() / parts[0].shape[0],
+                                scheme.scheme == QuantScheme::kW4 ? scheme.group : 0},
+                               1);
 }
 
 PackedMatrix WeightLoader::LoadMatrix(const std::string& name, std::vector<int64_t> shape,
@@ -52,6 +74,7 @@ LayerNormWeights WeightLoader::LoadLayerNorm(const std::string& prefix, int64_t 
 }
 
 PartialLoraLinear WeightLoader::LoadPartialLora(std::span<const LoraPart> parts, int64_t inputs,
+                                                LinearKind kind,
                                                 std::span<const int64_t> row_order) {
   PartialLoraLinear linear;
   MatrixSpec stacked{{}, {}, row_order};
@@ -74,7 +97,7 @@ PartialLoraLinear WeightLoader::LoadPartialLora(std::span<const LoraPart> parts,
     linear.adapters.push_back(std::move(adapter));
     first_output += part.outputs;
   }
-  linear.weight = LoadMatrix(stacked);
+  linear.weight = LoadWeight(stacked, kind);
   return linear;
 }
 

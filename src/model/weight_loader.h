@@ -9,11 +9,14 @@
 #include "model/linear.h"
 #include "model/vision_tower.h"
 #include "model/weight_source.h"
+#include "quant/round_to_nearest.h"
 
 namespace ixc {
 
 struct LoadOptions {
   std::optional<DType> cast_float32_to;           // F16 or BF16
+  std::optional<LoadScheme> scheme;               // integers for the decoder's linears and head
+  bool random_integers = false;                   // made-up ones of the scheme: measurements only
   std::function<void(double share)> on_progress;  // 0 … 1; may be empty
 };
 
@@ -33,6 +36,10 @@ class WeightLoader {
   PackedMatrix LoadMatrix(const std::string& name, std::vector<int64_t> shape,
                           std::span<const int64_t> row_order = {});
 
+  // The same for a decoder linear: integers where the options' scheme has them for this one.
+  enum class LinearKind { kUsual, kDown, kHead };
+  WeightMatrix LoadWeight(const MatrixSpec& spec, LinearKind kind);
+
   std::vector<float> LoadVector(const std::string& name, std::vector<int64_t> shape);
 
   // PREFIX.weight and PREFIX.bias
@@ -46,9 +53,10 @@ class WeightLoader {
     float scale = 1.0f;
   };
   PartialLoraLinear LoadPartialLora(std::span<const LoraPart> parts, int64_t inputs,
-                                    std::span<const int64_t> row_order = {});
+                                    LinearKind kind, std::span<const int64_t> row_order = {});
 
  private:
+  std::vector<TensorView> GetParts(const MatrixSpec& spec);
   TensorView Get(const std::string& name, const std::vector<int64_t>& shape);
 
   const WeightSource& source_;

@@ -9,8 +9,10 @@ namespace {
 double Elements(const PackedMatrix& matrix) {
   return static_cast<double>(matrix.n) * static_cast<double>(matrix.k);
 }
+double Elements(const WeightMatrix& matrix) { return static_cast<double>(NumWeights(matrix)); }
 
 double Bytes(const PackedMatrix& matrix) { return static_cast<double>(matrix.data.size()); }
+double Bytes(const WeightMatrix& matrix) { return static_cast<double>(NumBytes(matrix)); }
 
 template <typename Measure>
 DecoderWeights SumOver(const Decoder& decoder, Measure measure) {
@@ -59,8 +61,12 @@ VisionWeights CountVision(const ModelConfig& config, ModelKind kind) {
 
 }  // namespace
 
-DecoderWeights ElementsOf(const Decoder& decoder) { return SumOver(decoder, Elements); }
-DecoderWeights BytesOf(const Decoder& decoder) { return SumOver(decoder, Bytes); }
+DecoderWeights ElementsOf(const Decoder& decoder) {
+  return SumOver(decoder, [](const auto& matrix) { return Elements(matrix); });
+}
+DecoderWeights BytesOf(const Decoder& decoder) {
+  return SumOver(decoder, [](const auto& matrix) { return Bytes(matrix); });
+}
 DecoderWeights ElementsOf(const Census& census) {
   return SumOver(census, &CensusPart::num_elements);
 }

@@ -15,6 +15,8 @@ namespace {
 
 constexpr const char* kTower = "vit.vision_tower.vision_model.";
 
+using LinearKind = WeightLoader::LinearKind;
+
 // alpha / rank of a linear such as "attention.wqkv".
 using LoraScales = std::function<double(const std::string& linear)>;
 
@@ -150,11 +152,11 @@ DecoderLayer LoadDecoderLayer(WeightLoader& loader, const ModelConfig& config,
   const WeightLoader::LoraPart down[] = {part("feed_forward.w2", hidden)};
   DecoderLayer layer;
   layer.attention_norm = loader.LoadVector(prefix + "attention_norm.weight", {hidden});
-  layer.wqkv = loader.LoadPartialLora(qkv, hidden, qkv_order);
-  layer.wo = loader.LoadPartialLora(out, config.num_heads * config.head_dim);
+  layer.wqkv = loader.LoadPartialLora(qkv, hidden, LinearKind::kUsual, qkv_order);
+  layer.wo = loader.LoadPartialLora(out, config.num_heads * config.head_dim, LinearKind::kUsual);
   layer.ffn_norm = loader.LoadVector(prefix + "ffn_norm.weight", {hidden});
-  layer.gate_up = loader.LoadPartialLora(gate_up, hidden);
-  layer.w2 = loader.LoadPartialLora(down, inner);
+  layer.gate_up = loader.LoadPartialLora(gate_up, hidden, LinearKind::kUsual);
+  layer.w2 = loader.LoadPartialLora(down, inner, LinearKind::kDown);
   return layer;
 }
 
@@ -166,7 +168,8 @@ std::unique_ptr<Decoder> LoadDecoder(WeightLoader& loader, const ModelConfig& co
     layers.push_back(LoadDecoderLayer(loader, config, scale_of, qkv_order, i));
   }
   auto final_norm = loader.LoadVector("model.norm.weight", {config.hidden_size});
-  PackedMatrix output = loader.LoadMatrix("output.weight", {config.vocab_size, config.hidden_size});
+  WeightMatrix output = loader.LoadWeight(
+      {{"output.weight"}, {{config.vocab_size, config.hidden_size}}, {}}, LinearKind::kHead);
   return std::make_unique<Decoder>(DecoderConfigOf(config), std::move(layers),
                                    std::move(final_norm), std::move(output));
 }
@@ -214,7 +217,15 @@ XComposer2 XComposer2::Build(std::unique_ptr<WeightSource> weights, const ModelS
   return model;
 }
 
-DType XComposer2::weight_dtype() const { return decoder_->weight_dtype(); }
+DType XComposer2::weight_dtype() const {
+  const auto* head = std::get_if<PackedMatrix>(&decoder_->output());
+  return head != nullptr ? head->dtype : projector_.first.weight.dtype;
+}
+
+const char* XComposer2::scheme_name() const {
+  return SchemeName(decoder_->layers().empty() ? decoder_->output()
+                                               : decoder_->layers()[0].wqkv.weight);
+}
 
 Matrix XComposer2::ProjectFeatures(ConstMatrixView features, const ViewGrid& grid,
                                    const Compute& compute) const {

@@ -48,8 +48,10 @@ class XComposer2 {
   const VisionTower& tower() const { return *tower_; }
   const Decoder& decoder() const { return *decoder_; }
   const ImageLayout& image_layout() const { return layout_; }
-  // Of the packed decoder weights.
+  // Of the head, or, where that is quantized, of the weights that are not.
   DType weight_dtype() const;
+  // "f16", "bf16", "fp32", "w8a8", …: how the decoder's linears are held.
+  const char* scheme_name() const;
 
   // Tower features of one picture (all its views) to [image tokens, hidden].
   Matrix ProjectFeatures(ConstMatrixView features, const ViewGrid& grid,

@@ -69,6 +69,17 @@ class Bench(ProgramTest):
         self.assertGreater(decode["extrapolated_seconds"], decode["seconds"])
         self.assertGreater(figures["memory.bf16"]["value"], 1)
 
+    def test_made_up_integers(self):
+        figures = self.bench("decode", "--synthetic", "vl-7b", "--layers", 1, "--prompt-tokens", 8,
+                             "--repeats", 1, "--scheme", "w4", "--group", 128)
+        self.assertEqual(set(figures), {"decode.w4", "memory.w4"})
+        self.assertIn("w4", figures["decode.w4"]["kernel"])
+        figures = self.bench("decode", "--model", VL, "--prompt-tokens", 8, "--repeats", 1,
+                             "--scheme", "w8a8d")
+        self.assertEqual(set(figures), {"decode.w8a8d", "memory.w8a8d"})
+        self.assertIn("statistics of activations", self.fails(
+            1, "bench", "decode", "--model", VL, "--scheme", "w8a8"))
+
     def test_wrong_usage(self):
         self.fails(2, "bench", "everything")
         self.fails(2, "bench", "--layers", 4)

@@ -31,6 +31,22 @@ class TinyVl(ProgramTest):
                  for isa in ("scalar", "")}
         self.assertEqual(len(texts), 1)
 
+    def test_integer_weights_say_nearly_the_same(self):
+        captions = truth()
+        for scheme, fewest in ((("w8a8d",), len(captions)), (("w4", "--group", "32"), len(captions) - 1)):
+            lines = self.ok("describe", *[EXAMPLES / name for name in captions], "--json",
+                            "--scheme", *scheme).splitlines()
+            answers = [json.loads(line)["answer"] for line in lines]
+            unchanged = sum(a == b for a, b in zip(answers, captions.values()))
+            self.assertGreaterEqual(unchanged, fewest, (scheme, answers))
+
+    def test_integer_weights_are_the_same_on_every_instruction_set(self):
+        texts = {self.ok("describe", EXAMPLES / "shapes_1.png", "--scheme", "w4", env={"IXC_ISA": isa})
+                 for isa in ("scalar", "")}
+        self.assertEqual(len(texts), 1)
+        self.fails(2, "describe", EXAMPLES / "shapes_1.png", "--scheme", "w8a8")
+        self.fails(2, "describe", EXAMPLES / "shapes_1.png", "--scheme", "w4", "--group", "48")
+
     def test_fits_in_the_repository(self):
         size = sum(path.stat().st_size for path in TINY_VL.rglob("*") if path.is_file())
         self.assertLess(size, 8_000_000)

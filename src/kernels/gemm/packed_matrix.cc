@@ -62,16 +62,20 @@ std::vector<const std::byte*> Reorder(std::vector<const std::byte*> rows,
 
 }  // namespace
 
-PackedMatrix PackMatrix(std::span<const TensorView> parts, DType dtype,
-                        std::span<const int64_t> row_order, const Compute& compute) {
+StackedRows StackTensors(std::span<const TensorView> parts, std::span<const int64_t> row_order) {
   if (parts.empty()) Fail("cannot pack a weight matrix of no parts");
   const int64_t k = RowLength(parts[0]);
-  const std::vector<const std::byte*> rows = Reorder(StackRows(parts, k), row_order);
+  return {Reorder(StackRows(parts, k), row_order), parts[0].dtype, k};
+}
+
+PackedMatrix PackMatrix(std::span<const TensorView> parts, DType dtype,
+                        std::span<const int64_t> row_order, const Compute& compute) {
+  const StackedRows stacked = StackTensors(parts, row_order);
   PackedMatrix packed;
   packed.dtype = dtype;
-  packed.n = static_cast<int64_t>(rows.size());
-  packed.k = k;
-  const int from = FloatTypeOf(parts[0].dtype);
+  packed.n = static_cast<int64_t>(stacked.rows.size());
+  packed.k = stacked.k;
+  const int from = FloatTypeOf(stacked.dtype);
   const int to = FloatTypeOf(dtype);
   packed.data = AlignedBuffer(
       CheckedMul(static_cast<uint64_t>(packed.NumPanels()), packed.PanelBytes(), "packed weights"));
@@ -80,11 +84,11 @@ PackedMatrix PackMatrix(std::span<const TensorView> parts, DType dtype,
     for (int64_t panel = first; panel < last; ++panel) {
       PackPanel call{};
       call.panel = packed.data.data() + static_cast<size_t>(panel) * packed.PanelBytes();
-      call.k = k;
+      call.k = stacked.k;
       call.from = from;
       call.to = to;
       for (int64_t j = 0; j < kPanelWidth && panel * kPanelWidth + j < packed.n; ++j) {
-        call.rows[j] = rows[static_cast<size_t>(panel * kPanelWidth + j)];
+        call.rows[j] = stacked.rows[static_cast<size_t>(panel * kPanelWidth + j)];
       }
       pack(call);
     }

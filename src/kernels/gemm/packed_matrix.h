@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "cpu/aligned_buffer.h"
 #include "kernels/compute.h"
@@ -30,6 +31,17 @@ struct PackedMatrix {
   int64_t NumPanels() const { return (n + kPanelWidth - 1) / kPanelWidth; }
   size_t PanelBytes() const { return static_cast<size_t>(k) * kPanelWidth * SizeOf(dtype); }
 };
+
+// The rows of stacked tensors: where each starts, k elements of `dtype`, not aligned.
+struct StackedRows {
+  std::vector<const std::byte*> rows;
+  DType dtype = DType::kF32;
+  int64_t k = 0;
+};
+
+// The rows of `parts` (each [n_i, k], equal k, equal dtype; more dimensions count as k) on top of
+// each other. row_order as below.
+StackedRows StackTensors(std::span<const TensorView> parts, std::span<const int64_t> row_order);
 
 // Packs the rows of `parts` (each [n_i, k], F32/F16/BF16, equal k, equal dtype; more dimensions
 // count as k) stacked on top of each other, converting to `dtype`. row_order, if not empty, has one

@@ -1,0 +1,89 @@
+#include "quant/round_to_nearest.h"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "base/error.h"
+#include "base/half.h"
+#include "kernels/gemm/packed_matrix.h"
+
+namespace ixc {
+
+namespace {
+
+// Half to even, for |value| < 2^22: the sum has no room for a fraction.
+float Round(float value) { return (value + 0x1.8p23f) - 0x1.8p23f; }
+
+int8_t RoundClamped(float value, float lowest, float highest) {
+  return static_cast<int8_t>(Round(std::clamp(value, lowest, highest)));
+}
+
+// The element of largest magnitude; 0 of none.
+float Extreme(std::span<const float> weights) {
+  float extreme = 0.0f;
+  for (float weight : weights) {
+    if (std::fabs(weight) > std::fabs(extreme)) extreme = weight;
+  }
+  return extreme;
+}
+
+void CheckFinite(std::span<const float> weights, int64_t row) {
+  for (size_t i = 0; i < weights.size(); ++i) {
+    if (std::isfinite(weights[i])) continue;
+    Fail("weight [{}, {}] is {}: only finite weights can be quantized; see 'ixc inspect --verify'",
+         row, i, weights[i]);
+  }
+}
+
+}  // namespace
+
+float RoundToEightBits(std::span<const float> weights, std::span<int8_t> q) {
+  const float scale = std::max(std::fabs(Extreme(weights)) / 127.0f, 0x1p-23f);
+  for (size_t i = 0; i < weights.size(); ++i) {
+    q[i] = RoundClamped(weights[i] / scale, -127.0f, 127.0f);
+  }
+  return scale;
+}
+
+void RoundToFourBits(std::span<const float> weights, int64_t group, std::span<int8_t> q,
+                     std::span<float> scales) {
+  const auto size = static_cast<size_t>(group);
+  for (size_t begin = 0, g = 0; begin < weights.size(); begin += size, ++g) {
+    const auto part = weights.subspan(begin, std::min(size, weights.size() - begin));
+    const float scale = ToFloat(ToHalf(Extreme(part) / -8.0f));
+    scales[g] = scale;
+    for (size_t i = 0; i < part.size(); ++i) {
+      q[begin + i] = scale == 0.0f ? int8_t{0} : RoundClamped(part[i] / scale, -8.0f, 7.0f);
+    }
+  }
+}
+
+QuantizedMatrix RoundMatrix(std::span<const TensorView> parts, std::span<const int64_t> row_order,
+                            const LoadScheme& scheme, const Compute& compute) {
+  const StackedRows stacked = StackTensors(parts, row_order);
+  const bool four_bits = scheme.scheme == QuantScheme::kW4;
+  if (!four_bits && scheme.scheme != QuantScheme::kW8A8D) {
+    Fail("{} needs statistics of activations; only w8a8d and w4 can be made while loading",
+         Name(scheme.scheme));
+  }
+  const auto n = static_cast<int64_t>(stacked.rows.size());
+  std::vector<float> output_scale(static_cast<size_t>(n));
+  const auto fill = [&](int64_t row, const QuantizedRow& to) {
+    const auto at = static_cast<size_t>(row);
+    const std::vector<float> weights =
+        ReadAsFloat({stacked.dtype, {stacked.k}, stacked.rows[at]}, "weight matrix");
+    CheckFinite(weights, row);
+    if (four_bits) {
+      RoundToFourBits(weights, scheme.group, to.weights, to.group_scales);
+    } else {
+      output_scale[at] = RoundToEightBits(weights, to.weights);
+    }
+  };
+  QuantizedMatrix w =
+      PackQuantized({scheme.scheme, n, stacked.k, four_bits ? scheme.group : 0}, fill, compute);
+  if (!four_bits) std::copy(output_scale.begin(), output_scale.end(), w.output_scale.begin());
+  return w;
+}
+
+}  // namespace ixc
