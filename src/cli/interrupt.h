@@ -17,14 +17,9 @@ bool IsInterrupted();
 // The next Ctrl-C counts as the first one again.
 void ForgetInterrupt();
 
-// While one exists, Ctrl-C also makes a blocking read return.
-class InterruptibleRead {
- public:
-  InterruptibleRead();
-  ~InterruptibleRead();
-  InterruptibleRead(const InterruptibleRead&) = delete;
-  InterruptibleRead& operator=(const InterruptibleRead&) = delete;
-};
+// Waits until `file` can be read. False when Ctrl-C came, also when it came before the call: the
+// question and the wait are one step, so no Ctrl-C falls between them.
+bool WaitReadable(int file);
 
 // Thrown where a job has no answer to hand over yet; main() turns it into the exit code.
 class Interrupted : public Error {

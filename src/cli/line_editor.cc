@@ -4,8 +4,10 @@
 #include <histedit.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <clocale>
 #include <cstdlib>
+#include <cwchar>
 #include <filesystem>
 #include <iostream>
 #include <string_view>
@@ -41,6 +43,25 @@ std::string HistoryPath() {
   return path;
 }
 
+// How libedit gets a character: 1, 0 at the end of the input, or -1. Its own way starts a read that
+// a Ctrl-C of a moment before no longer ends.
+int ReadCharacter(EditLine*, wchar_t* character) {
+  std::mbstate_t state = {};
+  while (true) {
+    if (!WaitReadable(STDIN_FILENO)) {
+      errno = EINTR;
+      return -1;
+    }
+    char byte = 0;
+    const ssize_t count = ::read(STDIN_FILENO, &byte, 1);
+    if (count <= 0) return static_cast<int>(count);
+    const size_t used = std::mbrtowc(character, &byte, 1, &state);
+    if (used == static_cast<size_t>(-2)) continue;  // a part of a character
+    if (used != static_cast<size_t>(-1)) return 1;
+    state = {};  // not text in this locale: drop it
+  }
+}
+
 }  // namespace
 
 class LineEditor::Terminal {
@@ -57,6 +78,7 @@ class LineEditor::Terminal {
     el_set(editor_, EL_PROMPT, &Terminal::Prompt);
     el_set(editor_, EL_EDITOR, "emacs");
     el_set(editor_, EL_HIST, history, history_);
+    el_set(editor_, EL_GETCFN, &ReadCharacter);
     el_source(editor_, nullptr);  // ~/.editrc
   }
 
@@ -68,7 +90,6 @@ class LineEditor::Terminal {
   }
 
   Outcome Read(std::string& line) {
-    const InterruptibleRead interruptible;
     int count = 0;
     const char* typed = el_gets(editor_, &count);
     if (IsInterrupted()) {

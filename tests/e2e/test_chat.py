@@ -176,7 +176,8 @@ class Terminal(unittest.TestCase):
         self.assertIsNone(self.process.poll())
         self.type("/stats\n")
         self.wait_for("no answer yet")
-        self.type("\x04")  # Ctrl-D
+        self.wait_for("> ")  # Ctrl-D is a key only where a line is being edited
+        self.type("\x04")
         self.assertEqual(self.process.wait(timeout=30), 0)
 
     def test_lines_can_be_edited_and_called_back(self):
