@@ -18,16 +18,20 @@ if(IXC_BUILD_FUZZERS)
   add_compile_options(-fsanitize=fuzzer-no-link)  # coverage that steers the fuzzer
 endif()
 
-# A file named *_avx2.cc or *_avx512.cc is compiled for that instruction set and no other file is:
+# A file named *_avx2.cc, *_avx512.cc, *_avx512vnni.cc or *_amx.cc is compiled for that instruction set and no other file is:
 # the program starts on any x86-64 and picks at run time (src/cpu/features.h).
 function(ixc_set_isa_flags)
   foreach(source ${ARGN})
     if(source MATCHES "_avx2\\.cc$")
       set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "-mavx2;-mfma;-mf16c")
-    elseif(source MATCHES "_avx512\\.cc$")
+    elseif(source MATCHES "_amx\\.cc$")
+      # AVX2 around the tiles, so that the tests can run the tiles alone on a machine without them.
+      set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS
+        "-mavx2;-mfma;-mf16c;-mamx-tile;-mamx-int8")
+    elseif(source MATCHES "_avx512(vnni)?\\.cc$")
       # GCC 12 warns falsely about uninitialised values inside its own AVX-512 headers.
       set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS
-        "-mavx512f;-mavx512bw;-mavx512dq;-mavx512vl;-mfma;-mf16c;-mprefer-vector-width=512;-Wno-uninitialized;$<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>")
+        "$<$<BOOL:${CMAKE_MATCH_1}>:-mavx512vnni>;-mavx512f;-mavx512bw;-mavx512dq;-mavx512vl;-mfma;-mf16c;-mprefer-vector-width=512;-Wno-uninitialized;$<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>")
     endif()
   endforeach()
 endfunction()

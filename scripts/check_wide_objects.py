@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Checks that objects compiled for wide instructions define no weak symbols.
 
-An inline function or template that a *_avx2.cc or *_avx512.cc file emits as a weak symbol may become
+An inline function or template that a *_avx2.cc, *_avx512.cc, *_avx512vnni.cc or *_amx.cc file emits as a weak symbol may become
 the one copy that the linker keeps, and the program would then crash on a processor without those
 instructions, far from any kernel.
 
@@ -23,7 +23,7 @@ def weak_symbols(path):
 
 def main():
     objects = [p for p in pathlib.Path(sys.argv[1]).rglob("*.o")
-               if p.name.endswith(("_avx2.cc.o", "_avx512.cc.o"))]
+               if p.name.endswith(("_avx2.cc.o", "_avx512.cc.o", "_avx512vnni.cc.o", "_amx.cc.o"))]
     problems = [f"{path}: weak symbol {name}" for path in objects for name in weak_symbols(path)]
     for problem in problems:
         print(problem)

@@ -28,7 +28,7 @@ enum class ComputeMode {
 struct EngineOptions {
   std::string model_dir;
   int num_threads = 0;  // 0: one per core
-  std::string isa;      // "": the best of this machine; else scalar, avx2, avx512
+  std::string isa;      // "": the best of this machine; else scalar, avx2, avx512, avx512vnni, amx
   ComputeMode compute = ComputeMode::kNative;
   std::string dtype;  // "": as stored; "f16" or "bf16": cast float32 weights while loading
   // "": weights as stored; "w8a8d" or "w4": the decoder's linears as integers of 8 or 4 bits, rounded

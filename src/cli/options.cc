@@ -19,7 +19,7 @@ void AddModel(CLI::App* app, ModelOptions& options, std::vector<std::string> sch
   app->add_option("-t,--threads", options.num_threads, "threads (default: one per core)")
       ->check(CLI::Range(1, 1024));
   app->add_option("--isa", options.isa, "use at most this instruction set")
-      ->check(CLI::IsMember({"scalar", "avx2", "avx512"}));
+      ->check(CLI::IsMember({"scalar", "avx2", "avx512", "avx512vnni", "amx"}));
   app->add_option("--compute", options.compute,
                   "native: keys and values in half precision; fp32: everything in float32")
       ->check(CLI::IsMember({"native", "fp32"}));

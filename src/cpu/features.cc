@@ -1,6 +1,8 @@
 #include "cpu/features.h"
 
 #include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <cstdlib>
 
@@ -15,6 +17,17 @@ bool HasF16c() {
   return __get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0 && (ecx & bit_F16C) != 0;
 }
 
+// Tiles and their int8 products, with the operating system's leave for this process: Linux gives
+// the large tile state only to those who ask.
+bool HasAmx() {
+  constexpr unsigned kTileAndInt8 = 1u << 24 | 1u << 25;
+  unsigned eax, ebx, ecx, edx;
+  if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) == 0) return false;
+  if ((edx & kTileAndInt8) != kTileAndInt8) return false;
+  constexpr long kRequestPermission = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM, XTILEDATA
+  return ::syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+}
+
 }  // namespace
 
 const char* Name(Isa isa) {
@@ -25,6 +38,10 @@ const char* Name(Isa isa) {
       return "avx2";
     case Isa::kAvx512:
       return "avx512";
+    case Isa::kAvx512Vnni:
+      return "avx512vnni";
+    case Isa::kAmx:
+      return "amx";
   }
   return "unknown";
 }
@@ -42,26 +59,35 @@ bool IsSupported(Isa isa) {
       return avx2;
     case Isa::kAvx512:
       return avx512;
+    case Isa::kAvx512Vnni:
+      return avx512 && __builtin_cpu_supports("avx512vnni");
+    case Isa::kAmx: {
+      static const bool amx = HasAmx();
+      return avx512 && __builtin_cpu_supports("avx512vnni") && amx;
+    }
   }
   return false;
 }
 
 Isa ParseIsa(std::string_view name) {
-  for (Isa isa : {Isa::kScalar, Isa::kAvx2, Isa::kAvx512}) {
+  for (Isa isa : kAllIsas) {
     if (name != Name(isa)) continue;
     if (!IsSupported(isa))
       Fail("this machine has no {}; leave --isa out to use the best it has", name);
     return isa;
   }
-  Fail("unknown instruction set '{}'; known are scalar, avx2 and avx512", name);
+  Fail("unknown instruction set '{}'; known are scalar, avx2, avx512, avx512vnni and amx", name);
 }
 
 Isa BestIsa() {
   if (const char* wanted = std::getenv("IXC_ISA"); wanted != nullptr && *wanted != '\0') {
     return ParseIsa(wanted);
   }
-  if (IsSupported(Isa::kAvx512)) return Isa::kAvx512;
-  return IsSupported(Isa::kAvx2) ? Isa::kAvx2 : Isa::kScalar;
+  Isa best = Isa::kScalar;
+  for (Isa isa : kAllIsas) {
+    if (IsSupported(isa)) best = isa;
+  }
+  return best;
 }
 
 }  // namespace ixc

@@ -5,8 +5,11 @@
 
 namespace ixc {
 
-// Each one includes those before it. kAvx2 means AVX2 + FMA + F16C; kAvx512 means F, BW, DQ, VL.
-enum class Isa { kScalar, kAvx2, kAvx512 };
+// Each one includes those before it. kAvx2 means AVX2 + FMA + F16C; kAvx512 means F, BW, DQ, VL;
+// kAmx means tiles and their int8 products.
+enum class Isa { kScalar, kAvx2, kAvx512, kAvx512Vnni, kAmx };
+
+constexpr Isa kAllIsas[] = {Isa::kScalar, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Vnni, Isa::kAmx};
 
 const char* Name(Isa isa);
 
@@ -17,7 +20,8 @@ Isa BestIsa();
 // What the processor and the operating system support, whatever IXC_ISA says.
 bool IsSupported(Isa isa);
 
-// "scalar", "avx2", "avx512"; anything else, or one the machine lacks, is an error that lists them.
+// "scalar", "avx2", "avx512", "avx512vnni", "amx"; anything else, or one the machine lacks, is an
+// error that lists them.
 Isa ParseIsa(std::string_view name);
 
 }  // namespace ixc

@@ -101,7 +101,7 @@ inline int TeamOf(int threads) { return SmallGrid() ? 1 : threads; }
 inline std::vector<Isa> SupportedIsas() {
   if (SmallGrid()) return {BestIsa()};
   std::vector<Isa> isas;
-  for (Isa isa : {Isa::kScalar, Isa::kAvx2, Isa::kAvx512}) {
+  for (Isa isa : kAllIsas) {
     if (IsSupported(isa)) isas.push_back(isa);
   }
   return isas;

@@ -54,7 +54,7 @@ Limit MeasurePeak(const PeakLoop& peak, const LimitOptions& options, ThreadPool&
 }
 
 const LimitIsa& LimitsOf(Isa isa) {
-  if (isa == Isa::kAvx512) return kLimitAvx512;
+  if (isa >= Isa::kAvx512) return kLimitAvx512;
   return isa == Isa::kAvx2 ? kLimitAvx2 : kLimitScalar;
 }
 

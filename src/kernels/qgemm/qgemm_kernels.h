@@ -79,10 +79,9 @@ struct QGemmFewRows {
 struct QGemmCode {
   int tile_rows;
   int tile_panels;
-  int step;         // inputs of a row that lie side by side in packed activations
-  int offset;       // what the tile's weights are too large by (groups: it takes care itself)
-  int b_bytes;      // of one weight as the tile reads it: 1 or 2
-  bool is_integer;  // false: groups
+  int step;     // inputs of a row that lie side by side in packed activations
+  int offset;   // what the tile's weights are too large by (groups: it takes care itself)
+  int b_bytes;  // of one weight as the tile reads it: 1 or 2
   // Packed weights [k / 4][16][4] (or nibbles) to what the tile reads; null: it reads them as they
   // are.
   void (*expand)(const uint8_t* from, int64_t k, void* to);
