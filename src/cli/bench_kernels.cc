@@ -14,6 +14,7 @@
 #include "kernels/attention/attention_table.h"
 #include "kernels/gemm/gemm_table.h"
 #include "kernels/kernel_rows.h"
+#include "kernels/qgemm/qgemm_table.h"
 
 namespace ixc {
 
@@ -46,12 +47,17 @@ class KernelBench {
       : session_(session), compute_(compute), rows_(ListKernelRows()) {}
 
   void Run() {
-    for (DType dtype : {DType::kF32, DType::kF16, DType::kBF16}) {
-      Product("gemm." + SchemeOf(dtype), dtype,
-              compute_.isa == Isa::kScalar ? kPrefillRowsScalar : kPrefillRows);
-    }
-    for (DType dtype : {DType::kF32, DType::kF16, DType::kBF16}) {
-      Product("gemv." + SchemeOf(dtype), dtype, 1);
+    const int64_t many = compute_.isa == Isa::kScalar ? kPrefillRowsScalar : kPrefillRows;
+    for (int64_t num_rows : {many, int64_t{1}}) {
+      const std::string family = num_rows == 1 ? "gemv." : "gemm.";
+      for (DType dtype : {DType::kF32, DType::kF16, DType::kBF16}) {
+        Product(family + SchemeOf(dtype), ChooseGemm(dtype, num_rows, compute_.isa).name,
+                Name(dtype), num_rows);
+      }
+      for (QuantScheme scheme : {QuantScheme::kW8A8, QuantScheme::kW8A8S, QuantScheme::kW4}) {
+        Product(family + Name(scheme), ChooseQGemm(scheme, num_rows, compute_.isa).name,
+                Name(scheme), num_rows);
+      }
     }
     AttentionFigures();
     ElementWise();
@@ -60,9 +66,9 @@ class KernelBench {
 
  private:
   // One line for the four matrices of a layer: the median of their four rates.
-  void Product(const std::string& figure, DType dtype, int64_t num_rows) {
-    const KernelRow& row =
-        FindRow(rows_, ChooseGemm(dtype, num_rows, compute_.isa).name, Name(dtype));
+  void Product(const std::string& figure, const std::string& kernel, const char* dtype,
+               int64_t num_rows) {
+    const KernelRow& row = FindRow(rows_, kernel, dtype);
     std::vector<KernelShape> shapes(std::begin(kLayerMatrices), std::end(kLayerMatrices));
     for (KernelShape& shape : shapes) shape.rows = num_rows;
     Measured(figure, row, shapes, fmt::format("{} rows x {}", num_rows, kLayerMatricesText));
@@ -108,6 +114,8 @@ class KernelBench {
 
   void Measured(const std::string& name, const KernelRow& row,
                 const std::vector<KernelShape>& shapes, const std::string& shape_text) {
+    done_.push_back(&row);
+    if (name.find(session_.options.only) == std::string::npos) return;
     session_.progress.Update("kernel rows",
                              static_cast<double>(done_.size()) / static_cast<double>(rows_.size()));
     std::vector<KernelWork> works;
@@ -130,13 +138,12 @@ class KernelBench {
     figure.figure = name;
     figure.value = Median(rates);
     figure.best = Median(best_rates);
-    figure.unit = arithmetic ? "GFLOP/s" : "GB/s";
-    figure.limit_figure = arithmetic ? "limit.fp32" : "limit.read";
+    figure.unit = !arithmetic ? "GB/s" : row.limit == "limit.fp32" ? "GFLOP/s" : "GOP/s";
+    figure.limit_figure = arithmetic ? row.limit : "limit.read";
     figure.kernel = row.name;
     figure.shape = shape_text;
     figure.repeats = timings[0].repeats;
     session_.report.Add(figure);
-    done_.push_back(&row);
   }
 
   const BenchSession& session_;

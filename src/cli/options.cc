@@ -225,6 +225,7 @@ CLI::App* AddBench(CLI::App& app, BenchOptions& options) {
   command->add_option("--repeats", options.repeats, "measurements of each; the median counts")
       ->capture_default_str()
       ->check(CLI::Range(1, 100));
+  command->add_option("--only", options.only, "of kernels: the figures with this in their names");
   command->add_flag("--explain", options.explain, "say which kernel runs where, and why");
   command->add_flag("--json", options.json, "one JSON object a figure");
   return command;

@@ -88,6 +88,7 @@ struct BenchOptions {
   int prompt_tokens = 0;  // 0: a picture and the text around it
   int hd_num = 25;
   int repeats = 5;
+  std::string only;  // kernels: figures with this in their names
   bool explain = false;
   bool json = false;
 };

@@ -13,6 +13,7 @@
 #include "kernels/attention/attention_table.h"
 #include "kernels/gemm/gemm_table.h"
 #include "kernels/norm/norm_table.h"
+#include "kernels/qgemm/qgemm_table.h"
 #include "kernels/resize/resize_table.h"
 #include "kernels/rope/rope_table.h"
 
@@ -79,6 +80,48 @@ std::string GemmDetails(const GemmKernel& kernel) {
   return fmt::format("{}, tile {} x {}, panels of 16", rows, kernel.tile_rows, kernel.tile_cols);
 }
 
+// The scheme that stands for a layout.
+QuantScheme SchemeOf(QuantLayout layout) {
+  if (layout == QuantLayout::kBytes) return QuantScheme::kW8A8;
+  return layout == QuantLayout::kNibbles ? QuantScheme::kW8A8S : QuantScheme::kW4;
+}
+
+KernelWork PrepareQGemm(const QGemmKernel& kernel, const KernelShape& shape, ThreadPool& pool) {
+  struct Data {
+    Matrix x, y;
+    QuantizedMatrix w;
+  };
+  const QuantScheme scheme = SchemeOf(kernel.layout);
+  const int64_t group = scheme == QuantScheme::kW4 ? 128 : 0;
+  auto data =
+      std::make_shared<Data>(Data{RandomMatrix(shape.rows, shape.k), Matrix(shape.rows, shape.n),
+                                  RandomQuantizedMatrix({scheme, shape.n, shape.k, group}, 1)});
+  KernelWork work;
+  work.operations = 2.0 * static_cast<double>(shape.rows) * static_cast<double>(shape.n) *
+                    static_cast<double>(shape.k);
+  work.bytes = static_cast<double>(data->w.NumBytes());
+  work.run = [data, &kernel, &pool] {
+    kernel.run({data->x, &data->w, data->y, {}}, {kernel.isa, &pool});
+  };
+  return work;
+}
+
+std::string QGemmDetails(const QGemmKernel& kernel) {
+  const std::string rows = kernel.max_rows == std::numeric_limits<int>::max()
+                               ? fmt::format("{} rows or more", kernel.min_rows)
+                               : fmt::format("{} to {} rows", kernel.min_rows, kernel.max_rows);
+  return fmt::format("{}, tile {} x {}, panels of 16, lines of 4 inputs", rows, kernel.tile_rows,
+                     kernel.tile_cols);
+}
+
+// The ceiling of the instructions that a row multiplies with; the portable rows have none.
+std::string LimitOf(const QGemmKernel& kernel) {
+  if (kernel.isa == Isa::kAmx) return "limit.amx_int8";
+  if (kernel.isa == Isa::kAvx512Vnni) return "limit.vnni";
+  if (kernel.isa == Isa::kScalar) return "";
+  return kernel.layout == QuantLayout::kBytes ? "limit.s16" : "limit.u8s4";
+}
+
 KernelWork PrepareAttention(DType dtype, Isa isa, const KernelShape& shape, ThreadPool& pool) {
   struct Data {
     KvShape kv;
@@ -137,10 +180,29 @@ void AddGemms(std::vector<KernelRow>& rows) {
     row.name = kernel.name;
     row.isa = kernel.isa;
     row.dtype = Name(kernel.dtype);
+    row.limit = "limit.fp32";
     row.details = GemmDetails(kernel);
     row.shape = {few_rows ? 1 : kPrefillRows, 14336, 4096};
     row.prepare = [&kernel](const KernelShape& shape, ThreadPool& pool) {
       return PrepareGemm(kernel, shape, pool);
+    };
+    rows.push_back(std::move(row));
+  }
+}
+
+void AddQGemms(std::vector<KernelRow>& rows) {
+  for (const QGemmKernel& kernel : QGemmKernels()) {
+    KernelRow row;
+    const bool few_rows = kernel.max_rows < kPrefillRows;
+    row.family = few_rows ? "gemv" : "gemm";
+    row.name = kernel.name;
+    row.isa = kernel.isa;
+    row.dtype = Name(SchemeOf(kernel.layout));
+    row.limit = LimitOf(kernel);
+    row.details = QGemmDetails(kernel);
+    row.shape = {few_rows ? 1 : kPrefillRows, 14336, 4096};
+    row.prepare = [&kernel](const KernelShape& shape, ThreadPool& pool) {
+      return PrepareQGemm(kernel, shape, pool);
     };
     rows.push_back(std::move(row));
   }
@@ -154,6 +216,7 @@ void AddAttention(std::vector<KernelRow>& rows) {
       row.name = kernel.name;
       row.isa = kernel.isa;
       row.dtype = Name(dtype);
+      row.limit = "limit.fp32";
       row.details = fmt::format("any rows, tile {} x {}, blocks of 64 keys", kernel.tile_rows,
                                 kernel.tile_cols);
       row.shape = {kPrefillRows, kPrefillRows, 128};
@@ -190,6 +253,7 @@ void AddRowFamily(std::vector<KernelRow>& rows, const char* family,
 std::vector<KernelRow> ListKernelRows() {
   std::vector<KernelRow> rows;
   AddGemms(rows);
+  AddQGemms(rows);
   AddAttention(rows);
   AddRowFamily(rows, "norm", NormKernels(), 3,
                [](const NormIsa& isa, float* x, float* y, int64_t cols) {
@@ -214,6 +278,14 @@ std::vector<KernelChoice> ExplainKernels(Isa isa) {
       const GemmKernel& kernel = ChooseGemm(dtype, rows, isa);
       choices.push_back({fmt::format("product, {} weights, {} rows", Name(dtype), rows),
                          kernel.name, fmt::format("{} for {}", best, GemmDetails(kernel))});
+    }
+  }
+  for (QuantScheme scheme :
+       {QuantScheme::kW8A8, QuantScheme::kW8A8S, QuantScheme::kW8A8D, QuantScheme::kW4}) {
+    for (int64_t rows : {1, 6, 7, kPrefillRows}) {
+      const QGemmKernel& kernel = ChooseQGemm(scheme, rows, isa);
+      choices.push_back({fmt::format("product, {} weights, {} rows", Name(scheme), rows),
+                         kernel.name, fmt::format("{} for {}", best, QGemmDetails(kernel))});
     }
   }
   choices.push_back({"attention", ChooseAttention(isa).name, best});

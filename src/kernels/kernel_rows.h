@@ -29,7 +29,8 @@ struct KernelRow {
   std::string family;  // gemm, gemv, attention, norm, …: which figure it belongs to
   std::string name;
   Isa isa = Isa::kScalar;
-  std::string dtype;    // of weights or of keys and values; empty for element-wise steps
+  std::string dtype;    // of weights (or their scheme) or of keys and values; empty: element-wise
+  std::string limit;    // of products: the figure of `ixc bench limits` that is their ceiling
   std::string details;  // tile, packing and rows in words
   KernelShape shape;    // where its speed is of interest
   std::function<KernelWork(const KernelShape& shape, ThreadPool& pool)> prepare;

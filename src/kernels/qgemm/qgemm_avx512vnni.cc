@@ -47,6 +47,19 @@ inline void ExpandNibbles(const uint8_t* from, int64_t k, void* to, int add) {
 void ExpandToBytes(const uint8_t* from, int64_t k, void* to) { ExpandNibbles(from, k, to, 120); }
 void ExpandGroups(const uint8_t* from, int64_t k, void* to) { ExpandNibbles(from, k, to, 0); }
 
+// Zeros that GCC 12 takes for different values: sums with equal starts it copies and spills.
+template <int kRows, int kPanels>
+inline void ClearSums(__m512i (&sum)[kRows][kPanels]) {
+#pragma GCC unroll 14
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 8
+    for (int p = 0; p < kPanels; ++p) {
+      sum[r][p] = _mm512_setzero_si512();
+      asm("" : "+v"(sum[r][p]));
+    }
+  }
+}
+
 // `lines` lines of four inputs of every panel, on top of the sums in the registers.
 template <int kRows, int kPanels>
 inline void AddLines(__m512i (&sum)[kRows][kPanels], const uint8_t* a, const uint8_t* b,
@@ -60,7 +73,9 @@ inline void AddLines(__m512i (&sum)[kRows][kPanels], const uint8_t* a, const uin
     for (int r = 0; r < kRows; ++r) {
       const __m512i x = FourActivations(a + 4 * r);
 #pragma GCC unroll 2
-      for (int p = 0; p < kPanels; ++p) sum[r][p] = _mm512_dpbusd_epi32(sum[r][p], weights[p], x);
+      for (int p = 0; p < kPanels; ++p) {
+        sum[r][p] = _mm512_dpbusd_epi32(sum[r][p], weights[p], x);
+      }
     }
   }
 }
@@ -68,11 +83,7 @@ inline void AddLines(__m512i (&sum)[kRows][kPanels], const uint8_t* a, const uin
 template <int kRows, int kPanels>
 inline void TileOfBytes(const QGemmTile& call) {
   __m512i sum[kRows][kPanels];
-#pragma GCC unroll 14
-  for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 2
-    for (int p = 0; p < kPanels; ++p) sum[r][p] = _mm512_setzero_si512();
-  }
+  ClearSums(sum);
   AddLines<kRows, kPanels>(sum, static_cast<const uint8_t*>(call.a),
                            static_cast<const uint8_t*>(call.b), call.panel_bytes, call.k / 4);
 #pragma GCC unroll 14
@@ -87,36 +98,39 @@ inline void TileOfBytes(const QGemmTile& call) {
 }
 
 template <int kRows, int kPanels>
+inline void AddGroup(const QGemmTile& call) {
+  __m512i sum[kRows][kPanels];
+  ClearSums(sum);
+  AddLines<kRows, kPanels>(sum, static_cast<const uint8_t*>(call.a),
+                           static_cast<const uint8_t*>(call.b), call.panel_bytes, call.k / 4);
+  __m512 scale[kPanels];
+#pragma GCC unroll 2
+  for (int p = 0; p < kPanels; ++p) scale[p] = ScalesOf(call.scales + p * call.scale_stride);
+  const __mmask16 has_sums = call.first ? 0 : 0xffff;
+#pragma GCC unroll 14
+  for (int r = 0; r < kRows; ++r) {
+    const __m512i offset = _mm512_set1_epi32(8 * call.x_sums[r]);
+#pragma GCC unroll 2
+    for (int p = 0; p < kPanels; ++p) {
+      float* acc = static_cast<float*>(call.acc) + r * call.acc_stride + 16 * p;
+      const __m512 value = _mm512_cvtepi32_ps(_mm512_sub_epi32(sum[r][p], offset));
+      const __m512 before = _mm512_maskz_loadu_ps(has_sums, acc);
+      _mm512_storeu_ps(acc, _mm512_fmadd_ps(value, scale[p], before));
+    }
+  }
+}
+
+template <int kRows, int kPanels>
 inline void TileOfGroups(const QGemmTile& call) {
-  const auto* a = static_cast<const uint8_t*>(call.a);
-  const auto* b = static_cast<const uint8_t*>(call.b);
-  const int32_t* x_sums = call.x_sums;
-  const uint16_t* scales = call.scales;
-  for (int64_t k0 = 0; k0 < call.k; k0 += call.group, x_sums += kTileRows, scales += 16) {
-    const int64_t depth = call.k - k0 < call.group ? call.k - k0 : call.group;
-    __m512i sum[kRows][kPanels];
-#pragma GCC unroll 14
-    for (int r = 0; r < kRows; ++r) {
-      const __m512i start = _mm512_set1_epi32(-8 * x_sums[r]);
-#pragma GCC unroll 2
-      for (int p = 0; p < kPanels; ++p) sum[r][p] = start;
-    }
-    AddLines<kRows, kPanels>(sum, a, b, call.panel_bytes, depth / 4);
-    a += depth * kTileRows;
-    b += depth * 16;
-    __m512 scale[kPanels];
-#pragma GCC unroll 2
-    for (int p = 0; p < kPanels; ++p) scale[p] = ScalesOf(scales + p * call.scale_stride);
-    const bool first = call.first && k0 == 0;
-#pragma GCC unroll 14
-    for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 2
-      for (int p = 0; p < kPanels; ++p) {
-        float* acc = static_cast<float*>(call.acc) + r * call.acc_stride + 16 * p;
-        const __m512 before = first ? _mm512_setzero_ps() : _mm512_loadu_ps(acc);
-        _mm512_storeu_ps(acc, _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum[r][p]), scale[p], before));
-      }
-    }
+  QGemmTile group = call;
+  for (int64_t k0 = 0; k0 < call.k; k0 += call.group) {
+    group.k = call.k - k0 < call.group ? call.k - k0 : call.group;
+    AddGroup<kRows, kPanels>(group);
+    group.a = static_cast<const uint8_t*>(group.a) + group.k * kTileRows;
+    group.b = static_cast<const uint8_t*>(group.b) + group.k * 16;
+    group.x_sums += kTileRows;
+    group.scales += 16;
+    group.first = false;
   }
 }
 
