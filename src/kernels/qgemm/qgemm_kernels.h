@@ -93,6 +93,5 @@ struct QGemmCode {
 
 extern const QGemmCode kQGemmW8Avx2, kQGemmW8SAvx2, kQGemmW4Avx2;
 extern const QGemmCode kQGemmW8Vnni, kQGemmW8SVnni, kQGemmW4Vnni;
-extern const QGemmCode kQGemmW8Amx, kQGemmW8SAmx, kQGemmW4Amx;
 
 }  // namespace ixc
