@@ -120,8 +120,9 @@ QuantizedMatrix PackQuantized(const QuantizedShape& shape, const FillQuantizedRo
     const size_t scale_bytes = static_cast<size_t>(w.NumGroups()) * 16 * sizeof(Half);
     for (int64_t panel = first; panel < last; ++panel) {
       const auto at = static_cast<size_t>(panel);
-      std::memset(w.data.data() + at * w.PanelBytes(), 0, w.PanelBytes());
-      if (scale_bytes > 0) std::memset(w.group_scales.data() + at * scale_bytes, 0, scale_bytes);
+      // fill_n and not memset: a matrix of no columns or no groups has no bytes and no address.
+      std::fill_n(w.data.data() + at * w.PanelBytes(), w.PanelBytes(), std::byte{0});
+      std::fill_n(w.group_scales.data() + at * scale_bytes, scale_bytes, std::byte{0});
       for (int64_t row = panel * 16; row < std::min(w.n, panel * 16 + 16); ++row) {
         fill(row, {weights, scales});
         PackRow(w, row, weights, keeps_outliers ? outliers[static_cast<size_t>(row)] : none);
