@@ -124,7 +124,7 @@ void QGemmPlain(const QGemmCall& call, const Compute& compute) {
     std::vector<int32_t> sums(static_cast<size_t>(padded / kSumInputs));
     for (int64_t row = first; row < last; ++row) {
       QuantizeActivationsScalar(
-          {call.x.Row(row), &q[static_cast<size_t>(row * padded)], sums.data(), w.k, padded,
+          {call.x.Row(row), q.data() + row * padded, sums.data(), w.k, padded,
            !w.has_static_input(), w.input_scale, static_cast<float>(w.input_offset)},
           &scales[static_cast<size_t>(row)]);
     }
@@ -137,7 +137,7 @@ void QGemmPlain(const QGemmCall& call, const Compute& compute) {
         int32_t integers[16];
         float floats[16];
         void* acc = w.group == 0 ? static_cast<void*>(integers) : floats;
-        MultiplyPanel(w, panel, &q[static_cast<size_t>(row * padded)], weights, acc);
+        MultiplyPanel(w, panel, q.data() + row * padded, weights, acc);
         QGemmEpilogueRow finish = call.EpilogueRow(acc, row, panel * 16, 16);
         finish.row_scale = scales[static_cast<size_t>(row)];
         QGemmEpilogueScalar(finish);
