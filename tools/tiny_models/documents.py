@@ -138,7 +138,7 @@ def digit_boxes(text: str, font: int, points: int) -> list[tuple[float, float, f
     return [(left, top, right, bottom) for left, _, right, _ in boxes]
 
 
-def draw_document(document: Document, rng: np.random.Generator) -> Image.Image:
+def draw_document(document: Document, rng: np.random.Generator, effects: bool = True) -> Image.Image:
     scene, number = document.scene, document.number
     picture = Image.new("RGB", scene.pixels, tuple(scene.background_rgb))
     draw = ImageDraw.Draw(picture)
@@ -154,7 +154,7 @@ def draw_document(document: Document, rng: np.random.Generator) -> Image.Image:
     if number is not None:
         origin = tuple(np.array(number.origin) * scale)
         draw.text(origin, number.text, tuple(number.rgb), font_of(number.font, int(number.points)))
-    return with_effects(picture, rng)
+    return with_effects(picture, rng) if effects else picture
 
 
 def with_effects(picture: Image.Image, rng: np.random.Generator) -> Image.Image:
