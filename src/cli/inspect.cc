@@ -99,12 +99,14 @@ int Run(const InspectOptions& options) {
   if (!options.prompt.images.empty()) picture = ForecastPicture(options, weights, census);
   if (options.json) {
     Json json = ToJson(census);
+    if (weights.quantization) json["quantization"] = weights.quantization->type;
     if (picture) json["picture"] = ToJson(*picture);
     fmt::print("{}\n", json.dump());
     return options.verify ? Verify(weights.checkpoint) : 0;
   }
   fmt::print("InternLM-XComposer2-{} in {}\n", Name(census.kind), dir);
   fmt::print("files        {}\n", fmt::join(census.files, ", "));
+  if (weights.quantization) fmt::print("quantized as {}\n", weights.quantization->type);
   PrintShapes(weights.config);
   PrintTable(census);
   if (picture) Print(*picture, options.prompt.prompt);

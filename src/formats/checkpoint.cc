@@ -282,4 +282,14 @@ void Checkpoint::AdoptMissing(const Checkpoint& other,
   if (adopted) files_.insert(files_.end(), other.files_.begin(), other.files_.end());
 }
 
+void Checkpoint::Rename(const std::function<std::string(std::string_view)>& name_of) {
+  std::map<std::string, Entry, std::less<>> renamed;
+  for (const auto& [name, entry] : entries_) {
+    if (!renamed.emplace(name_of(name), entry).second) {
+      Fail("{}: tensor '{}' is there under two names", directory_.string(), name_of(name));
+    }
+  }
+  entries_ = std::move(renamed);
+}
+
 }  // namespace ixc

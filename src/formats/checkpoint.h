@@ -49,6 +49,9 @@ class Checkpoint {
   // adapters in the directory that they were made from.
   void AdoptMissing(const Checkpoint& other, const std::function<bool(std::string_view)>& matches);
 
+  // Gives every tensor the name that `name_of` makes of its own; two of one name are an error.
+  void Rename(const std::function<std::string(std::string_view)>& name_of);
+
  private:
   struct Entry {
     const TensorView* view;

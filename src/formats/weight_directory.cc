@@ -3,9 +3,12 @@
 #include <string>
 
 #include "base/error.h"
+#include "formats/running_names.h"
 
 namespace ixc {
 namespace {
+
+namespace fs = std::filesystem;
 
 constexpr const char* kLoraLinears[] = {"attention.wqkv", "attention.wo", "feed_forward.w1",
                                         "feed_forward.w3", "feed_forward.w2"};
@@ -25,12 +28,41 @@ std::optional<std::string> MissingAdapter(const ModelConfig& config, const Check
   return std::nullopt;
 }
 
+// The folder that holds the weights: of a directory split for tensor parallelism, the one part.
+fs::path WeightsIn(const fs::path& directory) {
+  std::error_code code;
+  if (fs::is_directory(directory / "part0-of-1", code)) return directory / "part0-of-1";
+  for (const fs::directory_entry& entry : fs::directory_iterator(directory, code)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with("part0-of-") && entry.is_directory()) {
+      Fail(
+          "{}: the weights are split for {} ranks, this engine runs one; split them again for one "
+          "(ixc compress --tp 1)",
+          directory.string(), name.substr(std::string_view("part0-of-").size()));
+    }
+  }
+  return directory;
+}
+
+void UseCheckpointNames(WeightDirectory& directory) {
+  directory.checkpoint.Rename(CheckpointName);
+  if (!directory.quantization) return;
+  decltype(directory.quantization->tags) tags;
+  for (const auto& [name, tag] : directory.quantization->tags) {
+    tags.emplace(CheckpointName(name), tag);
+  }
+  directory.quantization->tags = std::move(tags);
+}
+
 }  // namespace
 
 WeightDirectory WeightDirectory::Open(const std::filesystem::path& directory) {
   WeightDirectory result;
   result.config = ReadModelConfig(directory);
-  result.checkpoint = Checkpoint::Open(directory);
+  const fs::path weights = WeightsIn(directory);
+  result.quantization = ReadQuantDescription(weights, directory);
+  result.checkpoint = Checkpoint::Open(weights);
+  if (weights != directory) UseCheckpointNames(result);
   result.lora = ReadLoraConfig(directory);
   if (const auto missing = MissingAdapter(result.config, result.checkpoint)) {
     const auto adapters = ReadLoraDirectory(directory);

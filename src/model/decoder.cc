@@ -37,6 +37,7 @@ void Decoder::AttentionBlock(const DecoderLayer& layer, std::span<std::byte* con
   const int64_t key_width = int64_t{config_.num_kv_heads} * config_.head_dim;
 
   RmsNorm(work.hidden, layer.attention_norm.data(), config_.rms_norm_eps, work.normed, compute);
+  if (pass.on_input) pass.on_input(DecoderInput::kQkv, work.normed);
   layer.wqkv.Apply(work.normed, work.qkv, /*accumulate=*/false, pass.image_rows, compute);
 
   const MatrixView queries = work.qkv.View().Cols(0, query_width);
@@ -57,17 +58,20 @@ void Decoder::AttentionBlock(const DecoderLayer& layer, std::span<std::byte* con
   attention.scale = 1.0f / std::sqrt(static_cast<float>(config_.head_dim));
   Attention(attention, queries, work.context, compute);
 
+  if (pass.on_input) pass.on_input(DecoderInput::kOut, work.context);
   layer.wo.Apply(work.context, work.hidden, /*accumulate=*/true, pass.image_rows, compute);
 }
 
 void Decoder::FeedForward(const DecoderLayer& layer, const ForwardPass& pass, Workspace& work,
                           const Compute& compute) const {
   RmsNorm(work.hidden, layer.ffn_norm.data(), config_.rms_norm_eps, work.normed, compute);
+  if (pass.on_input) pass.on_input(DecoderInput::kGateUp, work.normed);
   layer.gate_up.Apply(work.normed, work.gate_up, /*accumulate=*/false, pass.image_rows, compute);
   const MatrixView gate = work.gate_up.View().Cols(0, config_.intermediate_size);
   const MatrixView up =
       work.gate_up.View().Cols(config_.intermediate_size, config_.intermediate_size);
   SiluMul(gate, up, gate, compute);
+  if (pass.on_input) pass.on_input(DecoderInput::kDown, gate);
   layer.w2.Apply(gate, work.hidden, /*accumulate=*/true, pass.image_rows, compute);
 }
 

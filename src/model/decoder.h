@@ -44,6 +44,9 @@ struct SequenceState {
   RopeTable* rope = nullptr;
 };
 
+// What a linear, or the two that are stacked, takes.
+enum class DecoderInput { kQkv, kOut, kGateUp, kDown };
+
 // One run of consecutive positions through all layers.
 struct ForwardPass {
   int64_t first_position = 0;
@@ -51,6 +54,9 @@ struct ForwardPass {
   std::span<const RowRange> image_rows;
   // Called with the output of each layer, when set.
   std::function<void(int layer, ConstMatrixView hidden)> observe;
+  // Called with the input of each linear before it is multiplied, when set; may change it.
+  // Calibration looks at activations and rounds them here.
+  std::function<void(DecoderInput which, MatrixView x)> on_input;
 };
 
 class Decoder {

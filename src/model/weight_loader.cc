@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "model/quantized_loader.h"
 
 namespace ixc {
 
@@ -11,12 +12,16 @@ TensorView WeightLoader::Get(const std::string& name, const std::vector<int64_t>
   if (!IsFloat(tensor.dtype)) {
     Fail("tensor '{}' is {}, wanted F32, F16 or BF16", name, Name(tensor.dtype));
   }
-  loaded_bytes_ += tensor.NumBytes();
+  CountBytes(tensor.NumBytes());
+  return tensor;
+}
+
+void WeightLoader::CountBytes(uint64_t bytes) {
+  loaded_bytes_ += bytes;
   if (options_.on_progress) {
     const double total = static_cast<double>(std::max<uint64_t>(source_.total_bytes(), 1));
     options_.on_progress(std::min(1.0, static_cast<double>(loaded_bytes_) / total));
   }
-  return tensor;
 }
 
 std::vector<TensorView> WeightLoader::GetParts(const MatrixSpec& spec) {
@@ -39,6 +44,17 @@ PackedMatrix WeightLoader::LoadMatrix(const MatrixSpec& spec) {
 }
 
 WeightMatrix WeightLoader::LoadWeight(const MatrixSpec& spec, LinearKind kind) {
+  if (const QuantDescription* quantization = source_.quantization()) {
+    if (options_.scheme) {
+      Fail("{}: the weights are quantized already ({}); leave the scheme out", quantization->path,
+           quantization->type);
+    }
+    if (!IsQuantized(source_, spec.names)) return LoadMatrix(spec);
+    QuantizedMatrix matrix =
+        LoadQuantized(source_, {spec.names, spec.shapes, spec.row_order}, compute_);
+    CountBytes(matrix.NumBytes());
+    return matrix;
+  }
   if (!options_.scheme) return LoadMatrix(spec);
   LoadScheme scheme = *options_.scheme;
   // As the original tool set leaves them; the schemes of this project take all linears.

@@ -36,7 +36,8 @@ class WeightLoader {
   PackedMatrix LoadMatrix(const std::string& name, std::vector<int64_t> shape,
                           std::span<const int64_t> row_order = {});
 
-  // The same for a decoder linear: integers where the options' scheme has them for this one.
+  // The same for a decoder linear: integers where the directory or the options' scheme has them for
+  // this one.
   enum class LinearKind { kUsual, kDown, kHead };
   WeightMatrix LoadWeight(const MatrixSpec& spec, LinearKind kind);
 
@@ -58,6 +59,7 @@ class WeightLoader {
  private:
   std::vector<TensorView> GetParts(const MatrixSpec& spec);
   TensorView Get(const std::string& name, const std::vector<int64_t>& shape);
+  void CountBytes(uint64_t bytes);
 
   const WeightSource& source_;
   const LoadOptions& options_;

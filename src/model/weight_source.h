@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "formats/checkpoint.h"
 #include "formats/model_config.h"
 #include "formats/model_kind.h"
+#include "formats/quant_description.h"
 #include "tensor/tensor.h"
 
 namespace ixc {
@@ -26,21 +28,29 @@ class WeightSource {
   // Throws when it is missing or has another shape.
   virtual TensorView Get(const std::string& name, const std::vector<int64_t>& shape) const = 0;
   virtual uint64_t total_bytes() const = 0;
+  // How tensors are quantized; nullptr where all are floats.
+  virtual const QuantDescription* quantization() const { return nullptr; }
 };
 
 class CheckpointWeights : public WeightSource {
  public:
-  explicit CheckpointWeights(Checkpoint checkpoint) : checkpoint_(std::move(checkpoint)) {}
+  explicit CheckpointWeights(Checkpoint checkpoint,
+                             std::optional<QuantDescription> quantization = std::nullopt)
+      : checkpoint_(std::move(checkpoint)), quantization_(std::move(quantization)) {}
 
   const TensorView* Find(std::string_view name) const override { return checkpoint_.Find(name); }
   TensorView Get(const std::string& name, const std::vector<int64_t>& shape) const override {
     return checkpoint_.Get(name, shape);
   }
   uint64_t total_bytes() const override;
+  const QuantDescription* quantization() const override {
+    return quantization_ ? &*quantization_ : nullptr;
+  }
   const Checkpoint& checkpoint() const { return checkpoint_; }
 
  private:
   Checkpoint checkpoint_;
+  std::optional<QuantDescription> quantization_;
 };
 
 // Every tensor that a model of these shapes has, all of them views of one block of pseudo-random

@@ -12,13 +12,6 @@ namespace ixc {
 
 namespace {
 
-// Half to even, for |value| < 2^22: the sum has no room for a fraction.
-float Round(float value) { return (value + 0x1.8p23f) - 0x1.8p23f; }
-
-int8_t RoundClamped(float value, float lowest, float highest) {
-  return static_cast<int8_t>(Round(std::clamp(value, lowest, highest)));
-}
-
 // The element of largest magnitude; 0 of none.
 float Extreme(std::span<const float> weights) {
   float extreme = 0.0f;
@@ -38,11 +31,19 @@ void CheckFinite(std::span<const float> weights, int64_t row) {
 
 }  // namespace
 
-float RoundToEightBits(std::span<const float> weights, std::span<int8_t> q) {
-  const float scale = std::max(std::fabs(Extreme(weights)) / 127.0f, 0x1p-23f);
+float ScaleEightBits(std::span<const float> weights) {
+  return std::max(std::fabs(Extreme(weights)) / 127.0f, 0x1p-23f);
+}
+
+void RoundToScale(std::span<const float> weights, float scale, std::span<int8_t> q) {
   for (size_t i = 0; i < weights.size(); ++i) {
-    q[i] = RoundClamped(weights[i] / scale, -127.0f, 127.0f);
+    q[i] = static_cast<int8_t>(RoundClamped(weights[i] / scale, -127.0f, 127.0f));
   }
+}
+
+float RoundToEightBits(std::span<const float> weights, std::span<int8_t> q) {
+  const float scale = ScaleEightBits(weights);
+  RoundToScale(weights, scale, q);
   return scale;
 }
 
@@ -54,7 +55,8 @@ void RoundToFourBits(std::span<const float> weights, int64_t group, std::span<in
     const float scale = ToFloat(ToHalf(Extreme(part) / -8.0f));
     scales[g] = scale;
     for (size_t i = 0; i < part.size(); ++i) {
-      q[begin + i] = scale == 0.0f ? int8_t{0} : RoundClamped(part[i] / scale, -8.0f, 7.0f);
+      const float nearest = RoundClamped(part[i] / scale, -8.0f, 7.0f);
+      q[begin + i] = scale == 0.0f ? int8_t{0} : static_cast<int8_t>(nearest);
     }
   }
 }

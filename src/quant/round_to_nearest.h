@@ -2,6 +2,7 @@
 // output, gets the scale that its largest weight asks for, and weights are rounded to nearest.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 
@@ -10,9 +11,18 @@
 
 namespace ixc {
 
+// The nearest integer within a range of at most 2^22, half to even: the sum has no room for a
+// fraction.
+inline float RoundClamped(float value, float lowest, float highest) {
+  return (std::clamp(value, lowest, highest) + 0x1.8p23f) - 0x1.8p23f;
+}
+
 // Eight bits, one scale an output, as the original tool set's W8A8:
 //   scale = max(max |w| / 127, 2^-23),   q = clamp(round(w / scale), -127, 127), half to even
-// Returns the scale. q is as long as weights.
+// q is as long as weights.
+float ScaleEightBits(std::span<const float> weights);
+void RoundToScale(std::span<const float> weights, float scale, std::span<int8_t> q);
+// Both; returns the scale.
 float RoundToEightBits(std::span<const float> weights, std::span<int8_t> q);
 
 // Four bits, one scale for every `group` weights:
