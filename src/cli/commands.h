@@ -10,6 +10,8 @@ int Run(const ChatOptions& options);
 int Run(const TraceOptions& options);
 int Run(const InspectOptions& options);
 int Run(const ConvertCommandOptions& options);
+int Run(const QuantizeCommandOptions& options);
+int Run(const CompressCommandOptions& options);
 int Run(const BenchOptions& options);
 inline int Run(const TokenizeOptions& options) { return RunTokenize(options); }
 

@@ -185,6 +185,66 @@ CLI::App* AddConvert(CLI::App& app, ConvertCommandOptions& options) {
   return command;
 }
 
+CLI::App* AddQuantize(CLI::App& app, QuantizeCommandOptions& options) {
+  CLI::App* command =
+      app.add_subcommand("quantize", "Write a weight directory with integer weights");
+  command->footer(
+      "w8a8 and w8a8s are the schemes of the original tool set, whose files they give; they need\n"
+      "calibration texts, JSON lines with a field inputs_pretokenized. w8a8d (8 bits, activations\n"
+      "scaled token by token) and w4 (4 bits in groups) need none and take all linears.\n"
+      "Example:\n  ixc quantize internlm-xcomposer2-vl-7b vl-7b-w4 --scheme w4 --group 32\n"
+      "  ixc quantize internlm-xcomposer2-vl-7b vl-7b-w8a8 --scheme w8a8 --calib texts.jsonl");
+  command->add_option("source", options.source, "weight directory")->required();
+  command->add_option("destination", options.destination, "directory to write")->required();
+  command->add_option("--scheme", options.scheme, "w8a8, w8a8s, w8a8d or w4")
+      ->required()
+      ->check(CLI::IsMember({"w8a8", "w8a8s", "w8a8d", "w4"}));
+  command->add_option("--calib", options.calibration_file,
+                      "texts to calibrate with (w8a8, w8a8s; of w4 what --search weighs by)");
+  command
+      ->add_option("--format", options.format,
+                   "w8a8, w8a8s: how the description is spelled, ascendV1 (newer) or safe_tensor")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"ascendV1", "safe_tensor"}));
+  command->add_option("--fraction", options.fraction, "w8a8s: share of weights left large")
+      ->capture_default_str()
+      ->check(CLI::Range(0.0, 0.1));
+  command->add_option("--group", options.group, "w4: weights that share a scale")
+      ->capture_default_str()
+      ->check(CLI::IsMember({32, 64, 128}));
+  command->add_flag("--search", options.search, "w4: search the scales of least error");
+  CLI::Option* report = command->add_option("--report", options.report_file,
+                                            "then compare with the float model, on the calibration "
+                                            "texts and these, and write a JSON file");
+  command->add_option("--report-texts", options.report_texts, "other texts, JSON lines")
+      ->needs(report);
+  command->add_option("--report-images", options.report_images, "a directory of pictures")
+      ->needs(report);
+  command->add_option("-t,--threads", options.num_threads, "threads (default: one per core)")
+      ->check(CLI::Range(1, 1024));
+  command->add_option("--isa", options.isa, "use at most this instruction set")
+      ->check(CLI::IsMember({"scalar", "avx2", "avx512", "avx512vnni", "amx"}));
+  command->add_flag("--json", options.json, "print one JSON object");
+  return command;
+}
+
+CLI::App* AddCompress(CLI::App& app, CompressCommandOptions& options) {
+  CLI::App* command =
+      app.add_subcommand("compress", "Compress the weights of a w8a8s directory, without loss");
+  command->footer(
+      "Writes one part a rank of a tensor-parallel run, part0-of-1 as a rule; this engine runs "
+      "that\n"
+      "one. The codec is this project's (docs/quantization.md), not the vendor's.\n"
+      "Example:\n  ixc compress vl-7b-w8a8s vl-7b-w8a8sc --tp 1");
+  command->add_option("source", options.source, "w8a8s directory")->required();
+  command->add_option("destination", options.destination, "directory to write")->required();
+  command->add_option("--tp", options.num_ranks, "ranks to split the weights for")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 64));
+  command->add_flag("--json", options.json, "print one JSON object");
+  return command;
+}
+
 CLI::App* AddTokenize(CLI::App& app, TokenizeOptions& options) {
   CLI::App* command = app.add_subcommand(
       "tokenize", "JSON lines in, JSON lines out: text to token ids, or back with --decode");
@@ -248,6 +308,8 @@ std::variant<Command, int> ParseCommandLine(int argc, char** argv) {
   TraceOptions trace;
   InspectOptions inspect;
   ConvertCommandOptions convert;
+  QuantizeCommandOptions quantize;
+  CompressCommandOptions compress;
   TokenizeOptions tokenize;
   BenchOptions bench;
   std::string trace_logits = "last";
@@ -256,6 +318,8 @@ std::variant<Command, int> ParseCommandLine(int argc, char** argv) {
   const CLI::App* trace_command = AddTrace(app, trace, trace_logits);
   const CLI::App* inspect_command = AddInspect(app, inspect);
   const CLI::App* convert_command = AddConvert(app, convert);
+  const CLI::App* quantize_command = AddQuantize(app, quantize);
+  const CLI::App* compress_command = AddCompress(app, compress);
   const CLI::App* tokenize_command = AddTokenize(app, tokenize);
   AddBench(app, bench);
 
@@ -274,6 +338,8 @@ std::variant<Command, int> ParseCommandLine(int argc, char** argv) {
   if (*trace_command) return Command{std::move(trace)};
   if (*inspect_command) return Command{std::move(inspect)};
   if (*convert_command) return Command{std::move(convert)};
+  if (*quantize_command) return Command{std::move(quantize)};
+  if (*compress_command) return Command{std::move(compress)};
   if (*tokenize_command) return Command{std::move(tokenize)};
   return Command{std::move(bench)};
 }

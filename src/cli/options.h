@@ -80,6 +80,30 @@ struct ConvertCommandOptions {
   bool overwrite = false;
 };
 
+struct QuantizeCommandOptions {
+  std::string source;
+  std::string destination;
+  std::string scheme;
+  std::string calibration_file;
+  std::string format = "ascendV1";  // or safe_tensor: spelling of the description
+  double fraction = 0.011;          // w8a8s: of weights that are outliers
+  int group = 128;                  // w4
+  bool search = false;              // w4: scales of least error
+  std::string report_file;          // "": none
+  std::string report_texts;         // JSON lines as for calibration, not used for it
+  std::string report_images;        // a directory of pictures
+  int num_threads = 0;
+  std::string isa;
+  bool json = false;
+};
+
+struct CompressCommandOptions {
+  std::string source;
+  std::string destination;
+  int num_ranks = 1;
+  bool json = false;
+};
+
 struct BenchOptions {
   ModelOptions model;
   std::string what;       // limits, kernels, prefill, decode, vision, load; "": all
@@ -93,8 +117,9 @@ struct BenchOptions {
   bool json = false;
 };
 
-using Command = std::variant<DescribeOptions, ChatOptions, TraceOptions, InspectOptions,
-                             ConvertCommandOptions, TokenizeOptions, BenchOptions>;
+using Command =
+    std::variant<DescribeOptions, ChatOptions, TraceOptions, InspectOptions, ConvertCommandOptions,
+                 QuantizeCommandOptions, CompressCommandOptions, TokenizeOptions, BenchOptions>;
 
 // What to run, or the exit code of a command line that is already answered (help, version: 0; wrong
 // usage: 2, with one line on stderr).
