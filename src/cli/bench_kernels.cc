@@ -21,6 +21,7 @@ namespace ixc {
 namespace {
 
 constexpr int64_t kPrefillRows = 1255;
+constexpr int64_t kLongContext = 8000;
 // The portable products would take minutes over all of them.
 constexpr int64_t kPrefillRowsScalar = 8;
 constexpr KernelShape kLayerMatrices[] = {
@@ -75,16 +76,37 @@ class KernelBench {
   }
 
   void AttentionFigures() {
-    const KernelRow& row = FindRow(rows_, ChooseAttention(compute_.isa).name, Name(DType::kF16));
     const bool scalar = compute_.isa == Isa::kScalar;
     const int64_t queries = scalar ? 64 : kPrefillRows;
+    const KernelRow& row =
+        FindRow(rows_, ChooseAttention(compute_.isa, queries).name, Name(DType::kF16));
     Measured("attention.prefill", row, {{queries, queries, 128}},
              fmt::format("{} queries and keys, 32 heads of 128 on 8, F16", queries));
+    if (!scalar) {
+      Measured("attention.prefill_long", row, {{512, kLongContext, 128}},
+               fmt::format("the last 512 of {} queries and keys, F16", kLongContext));
+    }
     // The layers of a model in turn: no step finds the keys and values of the last one in a cache.
-    const std::vector<KernelShape> layers(32, KernelShape{1, kPrefillRows, 128});
-    Measured("attention.decode", row, layers,
-             fmt::format("1 query, {} keys, 32 heads of 128 on 8, F16, 32 layers", kPrefillRows));
+    for (const auto& [figure, dtype, keys, layers] :
+         {DecodeCase{"attention.decode", DType::kF16, kPrefillRows, 32},
+          {"attention.decode_int8", DType::kI8, kPrefillRows, 32},
+          {"attention.decode_long", DType::kF16, kLongContext, 8},
+          {"attention.decode_long_int8", DType::kI8, kLongContext, 8}}) {
+      if (scalar && keys == kLongContext) continue;
+      constexpr int64_t kRows = 4;  // query heads of a KV head
+      Measured(figure, FindRow(rows_, ChooseAttention(compute_.isa, kRows).name, Name(dtype)),
+               std::vector<KernelShape>(static_cast<size_t>(layers), {1, keys, 128}),
+               fmt::format("1 query, {} keys, 32 heads of 128 on 8, {}, {} layers", keys,
+                           Name(dtype), layers));
+    }
   }
+
+  struct DecodeCase {
+    const char* figure;
+    DType dtype;
+    int64_t keys;
+    int layers;
+  };
 
   // Steps that only move memory: larger than any cache.
   void ElementWise() {
@@ -107,7 +129,9 @@ class KernelBench {
       KernelShape shape{std::min<int64_t>(row.shape.rows, 32), 1024, 1024};
       if (row.family == "attention") shape = {64, 64, 128};
       std::string figure = "row." + row.name;
-      if (row.family == "attention") figure += row.dtype == "F32" ? ".fp32" : ".f16";
+      if (row.family == "attention") {
+        figure += row.dtype == "F32" ? ".fp32" : row.dtype == "F16" ? ".f16" : ".int8";
+      }
       Measured(figure, row, {shape}, fmt::format("{} rows, reduced", shape.rows));
     }
   }

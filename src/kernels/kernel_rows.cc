@@ -210,7 +210,7 @@ void AddQGemms(std::vector<KernelRow>& rows) {
 
 void AddAttention(std::vector<KernelRow>& rows) {
   for (const AttentionKernel& kernel : AttentionKernels()) {
-    for (DType dtype : {DType::kF32, DType::kF16}) {
+    for (DType dtype : {DType::kF32, DType::kF16, DType::kI8}) {
       KernelRow row;
       row.family = "attention";
       row.name = kernel.name;
@@ -288,7 +288,10 @@ std::vector<KernelChoice> ExplainKernels(Isa isa) {
                          kernel.name, fmt::format("{} for {}", best, QGemmDetails(kernel))});
     }
   }
-  choices.push_back({"attention", ChooseAttention(isa).name, best});
+  for (int64_t rows : {4, kPrefillRows}) {
+    choices.push_back(
+        {fmt::format("attention, {} rows", rows), ChooseAttention(isa, rows).name, best});
+  }
   choices.push_back({"norms", ChooseRow(NormKernels(), isa).name, best});
   choices.push_back({"rotary embedding", ChooseRow(RopeKernels(), isa).name, best});
   choices.push_back({"element-wise steps", ChooseRow(ActivationKernels(), isa).name, best});

@@ -84,9 +84,10 @@ double PrefillOperations(const ModelConfig& config, const DecoderWeights& elemen
 
 double DecodeBytes(const ModelConfig& config, const DecoderWeights& bytes, int64_t context,
                    DType kv_dtype) {
-  const double keys_and_values = 2.0 * static_cast<double>(context) *
-                                 static_cast<double>(config.num_kv_heads * config.head_dim) *
-                                 static_cast<double>(SizeOf(kv_dtype));
+  const KvShape kv{static_cast<int>(config.num_kv_heads), static_cast<int>(config.head_dim),
+                   kv_dtype};
+  const double keys_and_values =
+      static_cast<double>(context) * static_cast<double>(kv.BlockBytes()) / kKeyBlock;
   return bytes.linears + bytes.head + keys_and_values * static_cast<double>(config.num_layers);
 }
 
@@ -103,7 +104,7 @@ double VisionOperations(const ModelConfig& config, ModelKind kind, int64_t views
               static_cast<double>(image_tokens) * weights.projector);
 }
 
-double WeightBytes(const XComposer2& model) {
+double AllWeightBytes(const XComposer2& model) {
   const DecoderWeights decoder = BytesOf(model.decoder());
   const VisionWeights vision = CountVision(model.config(), model.kind());
   return decoder.linears + decoder.adapters + decoder.head +

@@ -37,6 +37,6 @@ double VisionOperations(const ModelConfig& config, ModelKind kind, int64_t views
                         int64_t image_tokens);
 
 // All weights in memory, adapters and tower included, the embedding table not.
-double WeightBytes(const XComposer2& model);
+double AllWeightBytes(const XComposer2& model);
 
 }  // namespace ixc

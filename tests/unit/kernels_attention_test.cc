@@ -46,8 +46,14 @@ struct Cache {
   std::vector<std::byte*> blocks;
 };
 
-double Stored(DType dtype, float value) {
-  return static_cast<double>(dtype == DType::kF16 ? ToFloat(ToHalf(value)) : value);
+// Element `d` of one head at one position as the cache holds it; `head` points to its `dim` values.
+double Stored(DType dtype, const float* head, int dim, int d) {
+  if (dtype == DType::kF16) return static_cast<double>(ToFloat(ToHalf(head[d])));
+  if (dtype == DType::kF32) return static_cast<double>(head[d]);
+  float largest = 0;
+  for (int i = 0; i < dim; ++i) largest = std::max(largest, std::abs(head[i]));
+  const float scale = largest / 127.0f;
+  return static_cast<double>(std::nearbyint(head[d] * (1.0f / scale))) * static_cast<double>(scale);
 }
 
 // One query head of one row in double, with the error bound of a float32 evaluation.
@@ -66,15 +72,16 @@ Reference Attend(const Cache& cache, const AttentionArgs& args, const float* q, 
   for (int64_t key = 0; key < keys; ++key) {
     double dot = 0, magnitude = 0;
     for (int d = 0; d < dim; ++d) {
-      const double product = static_cast<double>(q[d]) *
-                             Stored(cache.shape.dtype, cache.k.view.Row(key)[kv_head * dim + d]);
+      const double product =
+          static_cast<double>(q[d]) *
+          Stored(cache.shape.dtype, cache.k.view.Row(key) + kv_head * dim, dim, d);
       dot += product;
       magnitude += std::abs(product);
     }
     scores.push_back(dot * static_cast<double>(args.scale));
     largest = std::max(largest, scores.back());
     score_error =
-        std::max(score_error, Gamma(dim + 2) * magnitude * static_cast<double>(args.scale));
+        std::max(score_error, Gamma(dim + 3) * magnitude * static_cast<double>(args.scale));
   }
   Reference reference{std::vector<double>(static_cast<size_t>(dim), 0.0), 0};
   double sum = 0, largest_value = 0;
@@ -82,7 +89,7 @@ Reference Attend(const Cache& cache, const AttentionArgs& args, const float* q, 
     const double weight = std::exp(scores[static_cast<size_t>(key)] - largest);
     sum += weight;
     for (int d = 0; d < dim; ++d) {
-      const double value = Stored(cache.shape.dtype, cache.v.view.Row(key)[kv_head * dim + d]);
+      const double value = Stored(cache.shape.dtype, cache.v.view.Row(key) + kv_head * dim, dim, d);
       reference.out[static_cast<size_t>(d)] += weight * value;
       largest_value = std::max(largest_value, std::abs(value));
     }
@@ -109,9 +116,10 @@ TEST_P(AttentionRowTest, MeetsSoftmaxInDouble) {
   const Case cases[] = {
       {4, 2, 16, 0, 1, true},    {4, 4, 24, 0, 70, true},   {6, 2, 32, 61, 9, true},
       {4, 1, 64, 130, 1, true},  {2, 2, 128, 30, 67, true}, {3, 3, 64, 0, 65, false},
-      {8, 2, 128, 200, 3, true}, {1, 1, 7, 0, 5, false},    {20, 1, 8, 3, 20, true}};
+      {8, 2, 128, 200, 3, true}, {1, 1, 7, 0, 5, false},    {20, 1, 8, 3, 20, true},
+      {4, 2, 24, 1090, 1, true}, {2, 1, 16, 520, 70, true}};
   for (const Case& c : cases) {
-    for (DType dtype : {DType::kF32, DType::kF16}) {
+    for (DType dtype : {DType::kF32, DType::kF16, DType::kI8}) {
       const int64_t keys = c.first + c.rows;
       Cache cache({c.kv_heads, c.head_dim, dtype}, keys, 17);
       cache.Store(0, keys);
@@ -165,7 +173,7 @@ TEST(Attention, ResultsDoNotDependOnChunksThreadsOrUnusedMemory) {
   const int heads = 6, dim = 40;
   const int64_t width = heads * dim;
   for (Isa isa : SupportedIsas()) {
-    for (DType dtype : {DType::kF32, DType::kF16}) {
+    for (DType dtype : {DType::kF32, DType::kF16, DType::kI8}) {
       Cache cache({2, dim, dtype}, rows, 5);
       cache.Store(0, rows, isa);
       StridedMatrix q(rows, width, width, 0), whole(rows, width, width, 0);
@@ -184,6 +192,33 @@ TEST(Attention, ResultsDoNotDependOnChunksThreadsOrUnusedMemory) {
         }
         ASSERT_TRUE(SameBits(out.values, whole.values))
             << Name(isa) << " " << Name(dtype) << " in chunks of " << chunk;
+      }
+    }
+  }
+}
+
+// Behind more than one span of blocks a few rows are split over keys.
+TEST(Attention, SplittingOverKeysChangesNoBit) {
+  const int64_t rows = 1100;
+  const int heads = 4, dim = 24;
+  const int64_t width = heads * dim;
+  for (Isa isa : SupportedIsas()) {
+    for (DType dtype : {DType::kF32, DType::kF16, DType::kI8}) {
+      Cache cache({2, dim, dtype}, rows, 5);
+      cache.Store(0, rows, isa);
+      StridedMatrix q(rows, width, width, 0), whole(rows, width, width, 0);
+      Fill(q.view, 6);
+      Attention({cache.shape, cache.blocks, heads, 0, rows, true, 0.2f}, q.view, whole.view,
+                {isa, &Pool()});
+      for (int threads : {1, 3}) {
+        ThreadPool pool(TeamOf(threads));
+        for (const auto& [first, count] : {std::pair{1099, 1}, {1024, 1}, {600, 3}, {511, 1}}) {
+          StridedMatrix out(count, width, width, 0);
+          Attention({cache.shape, cache.blocks, heads, first, first + count, true, 0.2f},
+                    q.view.Rows(first, count), out.view, {isa, &pool});
+          ASSERT_TRUE(SameBits(out.values, Contents(whole.view.Rows(first, count))))
+              << Name(isa) << " " << Name(dtype) << ", " << count << " rows behind " << first;
+        }
       }
     }
   }

@@ -9,8 +9,14 @@
 //   value panels  [kv head][dimension / 16][kKeyBlock][16]      k = position,  n = dimension
 //
 // head_dim is padded with zeros to a multiple of 16 on the value side. The reduction runs over
-// blocks of absolute key positions in ascending order whatever the number of query rows, so that
-// prefill in any chunking, decode and a cached prefix all give the same bits.
+// blocks of absolute key positions in ascending order whatever the number of query rows, and every
+// 8 blocks it starts anew and adds what came out to what was there, so that prefill in any
+// chunking, a decode step split over keys and a cached prefix all give the same bits.
+//
+// Keys and values of one byte (I8) have a scale for each position and head, the largest magnitude
+// over 127, rounded to nearest; a block ends with them:
+//
+//   scales        [kv head][of keys, of values][kKeyBlock], float32
 #pragma once
 
 #include <cstddef>
@@ -24,7 +30,7 @@ namespace ixc {
 
 constexpr int kKeyBlock = 64;
 
-// What one block holds. dtype is F32 or F16.
+// What one block holds. dtype is F32, F16 or I8.
 struct KvShape {
   int num_kv_heads = 0;
   int head_dim = 0;
@@ -34,7 +40,8 @@ struct KvShape {
   // Where the panels of one KV head start, in bytes from the start of the block.
   size_t KeysOffset(int head) const;
   size_t ValuesOffset(int head) const;
-  int PaddedDim() const;  // head_dim rounded up to 16
+  size_t ScalesOffset(int head) const;  // I8
+  int PaddedDim() const;                // head_dim rounded up to 16
 };
 
 // Stores k and v, both [rows, num_kv_heads * head_dim], at positions first_position …. Block b of

@@ -11,6 +11,6 @@ constexpr int kAttentionTilePanels = 1;
 
 namespace ixc {
 
-const AttentionIsa kAttentionAvx2 = {ScratchFloats, AttendTask};
+const AttentionIsa kAttentionAvx2 = {ScratchFloats, AttendTask, AttendOneSpan, FinishSpans};
 
 }  // namespace ixc

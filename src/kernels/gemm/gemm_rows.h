@@ -11,6 +11,9 @@ namespace {
 
 inline Vec LoadWide(const float* p) { return Load(p); }
 
+// Keys and values of one byte.
+inline Vec LoadWide(const int8_t* p) { return LoadByte(p); }
+
 // F16 and BF16 elements; of bytes, since matrices in files may start at odd addresses.
 struct HalfBits {
   uint8_t bytes[2];
@@ -29,8 +32,9 @@ void WidenStretch(const void* from, int64_t count, float* to) {
 }
 
 // The tile of GemmTile with its numbers known: activation (r, i) lies at a[r * row_step + i *
-// k_step].
-template <typename T, int kRows, int kPanels, int kRowStep, int kKStep>
+// k_step]. With kFetch it asks for as many bytes of call.next as it reads of its panels, one line
+// after the other: in a burst they would fill the queue of misses and stand still.
+template <typename T, int kRows, int kPanels, int kRowStep, int kKStep, bool kFetch = false>
 inline void MultiplyTile(const GemmTile& call) {
   Vec sum[kRows][kPanels];
 #pragma GCC unroll 16
@@ -43,8 +47,13 @@ inline void MultiplyTile(const GemmTile& call) {
   const float* a = call.a;
   const T* b = static_cast<const T*>(call.b);
   const int64_t panel_stride = call.panel_stride;
+  const char* next = call.next;
 #pragma GCC unroll 4
   for (int64_t i = call.k; i > 0; --i, a += kKStep, b += 16) {
+    if constexpr (kFetch) {
+      __builtin_prefetch(next, 0, 2);
+      next += int64_t{kPanels} * 16 * sizeof(T);
+    }
     Vec weights[kPanels];
 #pragma GCC unroll 2
     for (int p = 0; p < kPanels; ++p) weights[p] = LoadWide(b + p * panel_stride);
@@ -66,12 +75,14 @@ inline void MultiplyTile(const GemmTile& call) {
 }
 
 // Finds the tile for call.rows, the largest first: nearly all are that one.
-template <typename T, int kRows, int kPanels, int kRowStep, int kKStep>
+template <typename T, int kRows, int kPanels, int kRowStep, int kKStep, bool kFetch = false>
 inline void MultiplyRows(const GemmTile& call) {
   if constexpr (kRows > 1) {
-    if (call.rows < kRows) return MultiplyRows<T, kRows - 1, kPanels, kRowStep, kKStep>(call);
+    if (call.rows < kRows) {
+      return MultiplyRows<T, kRows - 1, kPanels, kRowStep, kKStep, kFetch>(call);
+    }
   }
-  MultiplyTile<T, kRows, kPanels, kRowStep, kKStep>(call);
+  MultiplyTile<T, kRows, kPanels, kRowStep, kKStep, kFetch>(call);
 }
 
 // Inputs [k0, k0 + depth) of `kPanels` neighbouring panels, so that enough chains are in flight to

@@ -14,7 +14,7 @@
 #include <span>
 #include <vector>
 
-#include "cpu/aligned_buffer.h"
+#include "cpu/weight_bytes.h"
 #include "kernels/compute.h"
 #include "tensor/tensor.h"
 
@@ -26,7 +26,7 @@ struct PackedMatrix {
   DType dtype = DType::kF32;
   int64_t n = 0;  // outputs
   int64_t k = 0;  // inputs
-  AlignedBuffer data;
+  WeightBytes data;
 
   int64_t NumPanels() const { return (n + kPanelWidth - 1) / kPanelWidth; }
   size_t PanelBytes() const { return static_cast<size_t>(k) * kPanelWidth * SizeOf(dtype); }

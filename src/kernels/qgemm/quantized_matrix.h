@@ -27,7 +27,7 @@
 #include <span>
 #include <vector>
 
-#include "cpu/aligned_buffer.h"
+#include "cpu/weight_bytes.h"
 #include "kernels/compute.h"
 
 namespace ixc {
@@ -42,14 +42,14 @@ struct QuantizedMatrix {
   int64_t n = 0;      // outputs
   int64_t k = 0;      // inputs
   int64_t group = 0;  // w4: inputs that share a scale, 32, 64 or 128; else 0
-  AlignedBuffer data;
+  WeightBytes data;
 
   // All but w4, [NumPanels() * 16]: deq_scale (w8a8, w8a8s) or the scale of the weights (w8a8d).
   std::vector<float> output_scale;
   // w8a8 and w8a8s, [NumPanels() * 16]: quant_bias.
   std::vector<int32_t> output_bias;
   // w4: F16, [panel][group][16].
-  AlignedBuffer group_scales;
+  WeightBytes group_scales;
 
   // w8a8 and w8a8s: how activations are quantized.
   float input_scale = 1.0f;

@@ -21,6 +21,11 @@ struct Vec {
   const __m256i bits = _mm256_loadu_si256(static_cast<const __m256i*>(p));
   return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16))};
 }
+// Sixteen signed bytes, widened.
+[[maybe_unused]] inline Vec LoadByte(const void* p) {
+  const __m128i bytes = _mm_loadu_si128(static_cast<const __m128i*>(p));
+  return {_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes))};
+}
 [[maybe_unused]] inline void Store(float* p, Vec x) { _mm512_storeu_ps(p, x.v); }
 [[maybe_unused]] inline Vec Add(Vec a, Vec b) { return {_mm512_add_ps(a.v, b.v)}; }
 [[maybe_unused]] inline Vec Sub(Vec a, Vec b) { return {_mm512_sub_ps(a.v, b.v)}; }
