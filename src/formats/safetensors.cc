@@ -17,7 +17,7 @@ namespace {
 constexpr uint64_t kSizeBytes = 8;
 constexpr uint64_t kMaxHeaderBytes = 100'000'000;  // the limit of the format's own reader
 constexpr size_t kMaxRank = 16;
-constexpr size_t kDataAlignment = 8;
+constexpr size_t kDataAlignment = 64;
 constexpr char kMetadataKey[] = "__metadata__";
 
 constexpr DType kDTypes[] = {DType::kF32, DType::kF16, DType::kBF16, DType::kF64, DType::kI8,

@@ -37,30 +37,50 @@ std::vector<TensorView> WeightLoader::GetParts(const MatrixSpec& spec) {
 }
 
 PackedMatrix WeightLoader::LoadMatrix(const MatrixSpec& spec) {
-  const std::vector<TensorView> parts = GetParts(spec);
-  const DType stored = parts[0].dtype;
-  const DType dtype = stored == DType::kF32 ? options_.cast_float32_to.value_or(stored) : stored;
-  return PackMatrix(parts, dtype, spec.row_order, compute_);
+  return std::get<PackedMatrix>(
+      Remembered(spec.names[0], [&] { return WeightMatrix(PackFloats(spec)); }));
 }
 
 WeightMatrix WeightLoader::LoadWeight(const MatrixSpec& spec, LinearKind kind) {
+  return Remembered(spec.names[0], [&] { return PackWeight(spec, kind); });
+}
+
+WeightMatrix WeightLoader::Remembered(const std::string& name,
+                                      const std::function<WeightMatrix()>& pack) {
+  if (packs_ == nullptr) return pack();
+  if (std::optional<WeightMatrix> packed = packs_->Take(name)) return *std::move(packed);
+  WeightMatrix matrix = pack();
+  packs_->Add(name, matrix);
+  return matrix;
+}
+
+PackedMatrix WeightLoader::PackFloats(const MatrixSpec& spec) {
+  const std::vector<TensorView> parts = GetParts(spec);
+  const DType stored = parts[0].dtype;
+  const DType dtype = stored == DType::kF32 ? options_.cast_float32_to.value_or(stored) : stored;
+  PackedMatrix packed = PackMatrix(parts, dtype, spec.row_order, compute_);
+  for (const TensorView& part : parts) source_.Release(part);
+  return packed;
+}
+
+WeightMatrix WeightLoader::PackWeight(const MatrixSpec& spec, LinearKind kind) {
   if (const QuantDescription* quantization = source_.quantization()) {
     if (options_.scheme) {
       Fail("{}: the weights are quantized already ({}); leave the scheme out", quantization->path,
            quantization->type);
     }
-    if (!IsQuantized(source_, spec.names)) return LoadMatrix(spec);
+    if (!IsQuantized(source_, spec.names)) return PackFloats(spec);
     QuantizedMatrix matrix =
         LoadQuantized(source_, {spec.names, spec.shapes, spec.row_order}, compute_);
     CountBytes(matrix.NumBytes());
     return matrix;
   }
-  if (!options_.scheme) return LoadMatrix(spec);
+  if (!options_.scheme) return PackFloats(spec);
   LoadScheme scheme = *options_.scheme;
   // As the original tool set leaves them; the schemes of this project take all linears.
   const bool is_static =
       scheme.scheme == QuantScheme::kW8A8 || scheme.scheme == QuantScheme::kW8A8S;
-  if (is_static && kind != LinearKind::kUsual) return LoadMatrix(spec);
+  if (is_static && kind != LinearKind::kUsual) return PackFloats(spec);
   if (kind == LinearKind::kHead) scheme = {QuantScheme::kW8A8D, 0};  // four bits cost it most
   const std::vector<TensorView> parts = GetParts(spec);
   if (!options_.random_integers) return RoundMatrix(parts, spec.row_order, scheme, compute_);

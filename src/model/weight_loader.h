@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "model/linear.h"
+#include "model/pack_cache.h"
 #include "model/vision_tower.h"
 #include "model/weight_source.h"
 #include "quant/round_to_nearest.h"
@@ -18,13 +19,16 @@ struct LoadOptions {
   std::optional<LoadScheme> scheme;               // integers for the decoder's linears and head
   bool random_integers = false;                   // made-up ones of the scheme: measurements only
   std::function<void(double share)> on_progress;  // 0 … 1; may be empty
+  PackCacheOptions pack_cache;                    // directories only
 };
 
 class WeightLoader {
  public:
-  // All three must outlive the loader.
-  WeightLoader(const WeightSource& source, const LoadOptions& options, const Compute& compute)
-      : source_(source), options_(options), compute_(compute) {}
+  // All must outlive the loader. `packs`, if not null, has matrices that were packed before, or
+  // takes note of those that are packed now.
+  WeightLoader(const WeightSource& source, const LoadOptions& options, const Compute& compute,
+               PackCache* packs = nullptr)
+      : source_(source), options_(options), compute_(compute), packs_(packs) {}
 
   // The tensors `names`, each [rows, ...] with `inputs` elements a row, stacked.
   struct MatrixSpec {
@@ -57,6 +61,9 @@ class WeightLoader {
                                     LinearKind kind, std::span<const int64_t> row_order = {});
 
  private:
+  WeightMatrix Remembered(const std::string& name, const std::function<WeightMatrix()>& pack);
+  PackedMatrix PackFloats(const MatrixSpec& spec);
+  WeightMatrix PackWeight(const MatrixSpec& spec, LinearKind kind);
   std::vector<TensorView> GetParts(const MatrixSpec& spec);
   TensorView Get(const std::string& name, const std::vector<int64_t>& shape);
   void CountBytes(uint64_t bytes);
@@ -64,6 +71,7 @@ class WeightLoader {
   const WeightSource& source_;
   const LoadOptions& options_;
   const Compute& compute_;
+  PackCache* packs_;
   uint64_t loaded_bytes_ = 0;
 };
 

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/half.h"
+#include "base/release_pages.h"
 
 namespace ixc {
 
@@ -13,6 +14,16 @@ uint64_t CheckpointWeights::total_bytes() const {
   uint64_t bytes = 0;
   for (const TensorFile* file : checkpoint_.files()) bytes += file->size();
   return bytes;
+}
+
+void CheckpointWeights::Release(const TensorView& tensor) const {
+  const auto* end = tensor.data + tensor.NumBytes();
+  for (const TensorFile* file : checkpoint_.files()) {  // .bin files own some tensors' bytes
+    const std::span<const std::byte> bytes = file->bytes();
+    if (tensor.data >= bytes.data() && end <= bytes.data() + bytes.size()) {
+      ReleasePages({tensor.data, tensor.NumBytes()});
+    }
+  }
 }
 
 SyntheticWeights::SyntheticWeights(const ModelConfig& config, ModelKind kind, DType dtype)

@@ -30,6 +30,8 @@ class WeightSource {
   virtual uint64_t total_bytes() const = 0;
   // How tensors are quantized; nullptr where all are floats.
   virtual const QuantDescription* quantization() const { return nullptr; }
+  // The tensor has been copied; its pages may go.
+  virtual void Release(const TensorView&) const {}
 };
 
 class CheckpointWeights : public WeightSource {
@@ -46,6 +48,7 @@ class CheckpointWeights : public WeightSource {
   const QuantDescription* quantization() const override {
     return quantization_ ? &*quantization_ : nullptr;
   }
+  void Release(const TensorView& tensor) const override;
   const Checkpoint& checkpoint() const { return checkpoint_; }
 
  private:

@@ -150,24 +150,42 @@ ImageLayout LoadLayout(WeightLoader& loader, const ModelConfig& config, ModelKin
   return layout;
 }
 
+// The options that packed weights depend on.
+std::string DescribePacking(const LoadOptions& options) {
+  std::string text = options.cast_float32_to ? Name(*options.cast_float32_to) : "as stored";
+  if (options.scheme) {
+    text += std::string(", ") + Name(options.scheme->scheme) + " " +
+            std::to_string(options.scheme->group);
+  }
+  return text;
+}
+
 }  // namespace
 
 XComposer2 XComposer2::Load(const std::filesystem::path& dir, const LoadOptions& options,
                             const Compute& compute) {
   WeightDirectory directory = WeightDirectory::Open(dir);
-  return Build(std::make_unique<CheckpointWeights>(std::move(directory.checkpoint),
-                                                   std::move(directory.quantization)),
-               {directory.config, directory.kind, directory.lora}, options, compute);
+  const ModelSpec spec{directory.config, directory.kind, directory.lora};
+  std::unique_ptr<PackCache> packs;
+  if (!options.pack_cache.directory.empty()) {
+    packs = std::make_unique<PackCache>(options.pack_cache, directory.checkpoint,
+                                        DescribePacking(options));
+  }
+  XComposer2 model = Build(std::make_unique<CheckpointWeights>(std::move(directory.checkpoint),
+                                                               std::move(directory.quantization)),
+                           spec, options, compute, packs.get());
+  if (packs != nullptr) packs->Save();
+  return model;
 }
 
 XComposer2 XComposer2::Build(std::unique_ptr<WeightSource> weights, const ModelSpec& spec,
-                             const LoadOptions& options, const Compute& compute) {
+                             const LoadOptions& options, const Compute& compute, PackCache* packs) {
   const ModelConfig& config = spec.config;
   const ModelKind kind = spec.kind;
   XComposer2 model;
   model.kind_ = kind;
   model.config_ = config;
-  WeightLoader loader(*weights, options, compute);
+  WeightLoader loader(*weights, options, compute, packs);
   model.embeddings_ = weights->Get("model.tok_embeddings.weight",
                                    std::vector<int64_t>{config.vocab_size, config.hidden_size});
   model.tower_ = LoadTower(loader, *weights, config, kind, compute);

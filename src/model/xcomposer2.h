@@ -41,7 +41,8 @@ class XComposer2 {
 
   // The same from any source of tensors; keeps the source (the embedding table is read in place).
   static XComposer2 Build(std::unique_ptr<WeightSource> weights, const ModelSpec& spec,
-                          const LoadOptions& options, const Compute& compute);
+                          const LoadOptions& options, const Compute& compute,
+                          PackCache* packs = nullptr);
 
   ModelKind kind() const { return kind_; }
   const ModelConfig& config() const { return config_; }
