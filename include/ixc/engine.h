@@ -31,10 +31,19 @@ struct EngineOptions {
   std::string isa;      // "": the best of this machine; else scalar, avx2, avx512, avx512vnni, amx
   ComputeMode compute = ComputeMode::kNative;
   std::string dtype;  // "": as stored; "f16" or "bf16": cast float32 weights while loading
-  // "": weights as stored; "w8a8d" or "w4": the decoder's linears as integers of 8 or 4 bits, rounded
-  // while loading; the head gets 8 bits.
+  // "": weights as stored; "w8a8d" or "w4": the decoder's linears as integers of 8 or 4 bits,
+  // rounded while loading; the head gets 8 bits.
   std::string scheme;
   int group = 128;  // w4: weights that share a scale, 32, 64 or 128
+  // Keys and values: "": by `compute`; "f32", "f16", or "int8" with a scale for each token and
+  // head, which halves their memory and is not exact (docs/numerics.md).
+  std::string kv;
+  // A directory for packed weights: the first start writes them to a file, later ones map it and are
+  // ready at once. "": none. With verify_pack all of it is hashed first.
+  std::string pack_cache;
+  bool verify_pack = false;
+  // What is worth knowing while loading, such as that a pack file was stale. May be empty.
+  std::function<void(const std::string& note)> on_note;
   // Called while loading with the share done, 0 … 1. May be empty.
   std::function<void(double share)> on_load_progress;
 };

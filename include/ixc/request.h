@@ -22,6 +22,9 @@ struct GenerationOptions {
   uint64_t seed = 0;                  // the same seed gives the same answer
   float repetition_penalty = 1.005f;  // > 0; 1: off
   int num_beams = 1;                  // > 1: beam search, without sampling
+  // Guess from prompt and answer how the answer goes on and check several tokens at a time. The
+  // answer is the same, sooner where it repeats what was said and never much later.
+  bool speculate = false;
 };
 
 // Most views of a picture when nothing else is asked for, as in the reference's chat().
@@ -66,7 +69,9 @@ struct Result {
   FinishReason finish_reason = FinishReason::kStop;
   int64_t prompt_tokens = 0;  // image tokens included
   int64_t image_tokens = 0;
-  int64_t cached_tokens = 0;  // of the prompt: read in an earlier turn of the conversation
+  int64_t cached_tokens = 0;    // of the prompt: read in an earlier turn of the conversation
+  int64_t guessed_tokens = 0;   // with speculation: read ahead …
+  int64_t accepted_tokens = 0;  // … and found right
   Timing timing;
 };
 

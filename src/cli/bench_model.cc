@@ -159,8 +159,8 @@ class ModelBench {
     load.on_progress = options.on_load_progress;
     XComposer2 model = XComposer2::Build(
         std::make_unique<SyntheticWeights>(spec.config, kind, dtype), spec, load, compute);
-    return std::make_unique<Pipeline>(std::move(model), std::move(pool), compute.isa,
-                                      options.compute);
+    const DType kv = ChooseKvDtype(options, model.weight_dtype());
+    return std::make_unique<Pipeline>(std::move(model), std::move(pool), compute.isa, kv);
   }
 
   void Load() {
@@ -174,11 +174,11 @@ class ModelBench {
           pipeline_ = NewPipeline();
         },
         session_.options.repeats);
-    Figure figure = Rate("load." + Scheme(), WeightBytes(pipeline_->model()) * 1e-9, timing);
+    Figure figure = Rate("load." + Scheme(), AllWeightBytes(pipeline_->model()) * 1e-9, timing);
     figure.unit = "GB/s";
     figure.limit_figure = "limit.read";
     figure.shape = fmt::format("{:.2f} GB of packed weights, {} layers{}",
-                               WeightBytes(pipeline_->model()) * 1e-9, decoder().num_layers(),
+                               AllWeightBytes(pipeline_->model()) * 1e-9, decoder().num_layers(),
                                is_synthetic() ? ", from memory" : "");
     session_.report.Add(figure);
   }
@@ -199,10 +199,10 @@ class ModelBench {
     Figure figure = Rate("vision", operations * 1e-9, timing);
     figure.unit = "GFLOP/s";
     figure.limit_figure = "limit.fp32";
-    figure.kernel = ChooseGemm(pipeline_->model().weight_dtype(),
-                               pipeline_->model().tower().config().num_patches(),
-                               pipeline_->compute().isa)
-                        .name;
+    figure.kernel =
+        ChooseGemm(pipeline_->model().weight_dtype(),
+                   pipeline_->model().tower().config().num_patches(), pipeline_->compute().isa)
+            .name;
     figure.shape = fmt::format("{} views of {} pixels, {} tokens", views,
                                pipeline_->model().tower().config().view_size, ImageTokens());
     session_.report.Add(figure);
@@ -277,8 +277,9 @@ class ModelBench {
 
   void Decode(Sequence& sequence) {
     const int64_t context = sequence.length();
+    const int32_t ids[] = {1};
     const BenchTiming timing =
-        Measure([&] { pipeline_->Step(1, sequence); }, std::max(session_.options.repeats, 5));
+        Measure([&] { pipeline_->Step(ids, sequence); }, std::max(session_.options.repeats, 5));
     Figure figure = Rate("decode." + Scheme(), 1, timing);
     figure.unit = "tokens/s";
     figure.limit_figure = "limit.read";

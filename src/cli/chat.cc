@@ -184,7 +184,9 @@ class Chat {
     request_.history.emplace_back(request_.query, result.text);
     num_asked_ = files_.size();
     last_ = std::move(result);
-    if (options_.stats) fmt::print(stderr, "{}\n", StatsLine(*last_));
+    if (options_.stats || options_.prompt.generation.speculate) {
+      fmt::print(stderr, "{}\n", StatsLine(*last_));
+    }
   }
 
   const ChatOptions& options_;

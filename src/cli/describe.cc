@@ -36,6 +36,10 @@ Json ToJson(const Job& job, const Result& result) {
   json["prompt_tokens"] = result.prompt_tokens;
   json["image_tokens"] = result.image_tokens;
   json["new_tokens"] = result.token_ids.size();
+  if (result.guessed_tokens > 0) {
+    json["guessed_tokens"] = result.guessed_tokens;
+    json["accepted_tokens"] = result.accepted_tokens;
+  }
   json["seconds"] = {{"image", result.timing.image_seconds},
                      {"prefill", result.timing.prefill_seconds},
                      {"decode", result.timing.decode_seconds}};
@@ -66,7 +70,8 @@ class AnswerWriter {
   void End(const Job& job, const Result& result) {
     if (streams()) fmt::print("{}", headings_ ? "\n\n" : "\n");
     Record(ToJson(job, result));
-    if (options_.stats) fmt::print(stderr, "{}\n", StatsLine(result));
+    if (options_.stats || options_.prompt.generation.speculate)
+      fmt::print(stderr, "{}\n", StatsLine(result));
   }
 
   void Failed(const Job& job, const std::string& message) {

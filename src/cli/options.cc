@@ -25,6 +25,16 @@ void AddModel(CLI::App* app, ModelOptions& options, std::vector<std::string> sch
       ->check(CLI::IsMember({"native", "fp32"}));
   app->add_option("--dtype", options.dtype, "cast float32 weights while loading")
       ->check(CLI::IsMember({"f16", "bf16"}));
+  app->add_option("--kv", options.kv,
+                  "how keys and values are kept; int8 takes half the memory of f16 and costs some "
+                  "accuracy (default: as --compute says)")
+      ->check(CLI::IsMember({"f32", "f16", "int8"}));
+  auto* pack_cache = app->add_option(
+      "--pack-cache", options.pack_cache,
+      "directory for packed weights: the first start writes them, later ones map them");
+  app->add_flag("--verify-pack", options.verify_pack,
+                "hash the packed weights before they are used")
+      ->needs(pack_cache);
   app->add_option("--scheme", options.scheme,
                   "integers for the decoder's weights, rounded while loading")
       ->check(CLI::IsMember(std::move(schemes)));
@@ -54,8 +64,12 @@ void AddSampling(CLI::App* app, GenerationOptions& generation) {
                   "above 1: repeat less; 1: off")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
-  app->add_option("--beams", generation.num_beams, "beam search of this width")
-      ->check(CLI::Range(1, 64));
+  auto* beams = app->add_option("--beams", generation.num_beams, "beam search of this width")
+                    ->check(CLI::Range(1, 64));
+  app->add_flag("--speculate", generation.speculate,
+                "guess from prompt and answer how the answer goes on and check several tokens at a "
+                "time: the same answer, sooner where it repeats what was said")
+      ->excludes(beams);
 }
 
 void AddQuestion(CLI::App* app, PromptOptions& options) {
@@ -287,7 +301,9 @@ CLI::App* AddBench(CLI::App& app, BenchOptions& options) {
       ->check(CLI::Range(1, 100));
   command->add_option("--only", options.only, "of kernels: the figures with this in their names");
   command->add_flag("--explain", options.explain, "say which kernel runs where, and why");
-  command->add_flag("--json", options.json, "one JSON object a figure");
+  auto* json = command->add_flag("--json", options.json, "one JSON object a figure");
+  command->add_flag("--csv", options.csv, "comma-separated values, with a line of names first")
+      ->excludes(json);
   return command;
 }
 

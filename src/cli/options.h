@@ -19,8 +19,11 @@ struct ModelOptions {
   std::string isa;
   std::string compute = "native";
   std::string dtype;
-  std::string scheme;  // "": as stored
-  int group = 128;     // of w4
+  std::string scheme;      // "": as stored
+  int group = 128;         // of w4
+  std::string kv;          // "": by compute
+  std::string pack_cache;  // "": none
+  bool verify_pack = false;
 };
 
 // One question about pictures: what describe, chat and trace share.
@@ -114,6 +117,7 @@ struct BenchOptions {
   int repeats = 5;
   std::string only;  // kernels: figures with this in their names
   bool explain = false;
+  bool csv = false;
   bool json = false;
 };
 

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/mapped_file.h"
 #include "cli/default_model.h"
+#include "cli/log.h"
 #include "image/decode.h"
 #include "image/exif.h"
 
@@ -17,6 +18,10 @@ EngineOptions ToEngineOptions(const ModelOptions& options) {
   engine.dtype = options.dtype;
   engine.scheme = options.scheme;
   engine.group = options.group;
+  engine.kv = options.kv;
+  engine.pack_cache = options.pack_cache;
+  engine.verify_pack = options.verify_pack;
+  engine.on_note = [](const std::string& note) { LogInfo(note); };
   return engine;
 }
 

@@ -110,7 +110,7 @@ GeneratedTokens BeamSearch(const Pipeline& pipeline, const AssembledPrompt& prom
   beams.push_back({{}, 0.0, {logits.begin(), logits.end()}, std::move(sequence)});
 
   for (int step = 1; step <= options.max_new_tokens; ++step) {
-    if (is_cancelled && is_cancelled()) return {beams[0].ids, FinishReason::kCancelled};
+    if (is_cancelled && is_cancelled()) return {beams[0].ids, FinishReason::kCancelled, 0, 0};
     const auto candidates =
         BestCandidates(beams, 2 * width, prompt.penalised_ids, options.repetition_penalty);
     const size_t length = given + static_cast<size_t>(step);
@@ -136,7 +136,7 @@ GeneratedTokens BeamSearch(const Pipeline& pipeline, const AssembledPrompt& prom
       if (last_step) {
         finished.Add({beam.ids, Rating(beam.score, length), false});
       } else {
-        const Matrix step_logits = pipeline.Step(candidate.id, beam.sequence);
+        const Matrix step_logits = pipeline.Step(std::span(&candidate.id, 1), beam.sequence);
         beam.logits.assign(step_logits.data(), step_logits.data() + step_logits.cols());
       }
       next.push_back(std::move(beam));
@@ -144,7 +144,7 @@ GeneratedTokens BeamSearch(const Pipeline& pipeline, const AssembledPrompt& prom
     beams = std::move(next);
   }
   const Hypothesis& best = finished.best();
-  return {best.ids, best.closed ? FinishReason::kStop : FinishReason::kLength};
+  return {best.ids, best.closed ? FinishReason::kStop : FinishReason::kLength, 0, 0};
 }
 
 }  // namespace ixc

@@ -35,6 +35,9 @@ void CheckOptions(const GenerationOptions& options) {
   if (options.sample && !(options.temperature > 0)) Fail("temperature wants a number above 0");
   if (options.sample && !(options.top_p > 0 && options.top_p <= 1)) Fail("top_p wants 0 < p <= 1");
   if (options.num_beams < 1) Fail("num_beams is {}, wanted 1 or more", options.num_beams);
+  if (options.speculate && options.num_beams > 1) {
+    Fail("beam search and speculation exclude each other");
+  }
   if (options.sample && options.num_beams > 1) Fail("beam search and sampling exclude each other");
 }
 
@@ -195,6 +198,8 @@ class Engine::Impl {
     emit(decoder.Finish());
     result.token_ids = std::move(generated.ids);
     result.finish_reason = generated.finish_reason;
+    result.guessed_tokens = generated.guessed;
+    result.accepted_tokens = generated.accepted;
   }
 
   std::unique_ptr<Pipeline> pipeline_;

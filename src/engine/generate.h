@@ -14,6 +14,9 @@ namespace ixc {
 struct GeneratedTokens {
   std::vector<int32_t> ids;  // the stop token included
   FinishReason finish_reason = FinishReason::kStop;
+  // With GenerationOptions::speculate: tokens read ahead, and those that the sampler chose.
+  int64_t guessed = 0;
+  int64_t accepted = 0;
 };
 
 struct DecodeHooks {

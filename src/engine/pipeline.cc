@@ -13,12 +13,6 @@ namespace {
 
 Isa ChooseIsa(const std::string& name) { return name.empty() ? BestIsa() : ParseIsa(name); }
 
-// Keys and values in half precision lose nothing that a half-precision checkpoint still had to
-// give.
-DType KvDtype(ComputeMode mode, DType weight_dtype) {
-  return mode == ComputeMode::kFloat32 || weight_dtype == DType::kF32 ? DType::kF32 : DType::kF16;
-}
-
 std::optional<DType> ParseCast(const std::string& name) {
   if (name.empty()) return std::nullopt;
   if (name == "f16") return DType::kF16;
@@ -27,6 +21,18 @@ std::optional<DType> ParseCast(const std::string& name) {
 }
 
 }  // namespace
+
+DType ChooseKvDtype(const EngineOptions& options, DType weight_dtype) {
+  if (options.kv == "int8") return DType::kI8;
+  if (options.kv == "f16") return DType::kF16;
+  if (options.kv == "f32") return DType::kF32;
+  if (!options.kv.empty()) {
+    Fail("unknown type '{}' of keys and values; known are f32, f16 and int8", options.kv);
+  }
+  // Half precision loses nothing that a half-precision checkpoint still had to give.
+  const bool is_wide = options.compute == ComputeMode::kFloat32 || weight_dtype == DType::kF32;
+  return is_wide ? DType::kF32 : DType::kF16;
+}
 
 std::optional<LoadScheme> ParseLoadScheme(const std::string& name, int group) {
   if (name.empty()) return std::nullopt;
@@ -53,12 +59,12 @@ Sequence::Sequence(const XComposer2& model, DType kv_dtype)
              model.decoder().num_layers()),
       rope_(model.decoder().config().rope) {}
 
-Pipeline::Pipeline(XComposer2 model, std::unique_ptr<ThreadPool> pool, Isa isa, ComputeMode mode)
+Pipeline::Pipeline(XComposer2 model, std::unique_ptr<ThreadPool> pool, Isa isa, DType kv_dtype)
     : pool_(std::move(pool)),
       compute_{isa, pool_.get()},
       model_(std::move(model)),
       transform_(TransformOf(model_.kind(), model_.config())),
-      kv_dtype_(KvDtype(mode, model_.weight_dtype())) {}
+      kv_dtype_(kv_dtype) {}
 
 std::unique_ptr<Pipeline> Pipeline::Load(const EngineOptions& options) {
   auto tokenizer = std::make_unique<Tokenizer>(Tokenizer::Load(options.model_dir));
@@ -68,6 +74,7 @@ std::unique_ptr<Pipeline> Pipeline::Load(const EngineOptions& options) {
   load.cast_float32_to = ParseCast(options.dtype);
   load.scheme = ParseLoadScheme(options.scheme, options.group);
   load.on_progress = options.on_load_progress;
+  load.pack_cache = {options.pack_cache, options.verify_pack, options.on_note};
   XComposer2 model = XComposer2::Load(options.model_dir, load, compute);
   if (tokenizer->vocab_size() > model.config().vocab_size) {
     Fail(
@@ -75,8 +82,9 @@ std::unique_ptr<Pipeline> Pipeline::Load(const EngineOptions& options) {
         "different models",
         options.model_dir, tokenizer->vocab_size(), model.config().vocab_size);
   }
+  const DType kv_dtype = ChooseKvDtype(options, model.weight_dtype());
   auto pipeline =
-      std::make_unique<Pipeline>(std::move(model), std::move(pool), compute.isa, options.compute);
+      std::make_unique<Pipeline>(std::move(model), std::move(pool), compute.isa, kv_dtype);
   pipeline->stop_ids_ = StopIds(*tokenizer);
   pipeline->tokenizer_ = std::move(tokenizer);
   return pipeline;
@@ -244,10 +252,11 @@ Matrix Pipeline::Logits(ConstMatrixView hidden) const {
   return model_.decoder().Logits(hidden, compute_);
 }
 
-Matrix Pipeline::Step(int32_t id, Sequence& sequence) const {
-  Matrix hidden(1, model_.config().hidden_size);
-  model_.EmbedTokens(std::span(&id, 1), hidden);
-  Forward(hidden, sequence.length() + 1, {}, sequence, nullptr);
+Matrix Pipeline::Step(std::span<const int32_t> ids, Sequence& sequence) const {
+  const auto count = static_cast<int64_t>(ids.size());
+  Matrix hidden(count, model_.config().hidden_size);
+  model_.EmbedTokens(ids, hidden);
+  Forward(hidden, sequence.length() + count, {}, sequence, nullptr);
   return Logits(hidden);
 }
 

@@ -23,6 +23,9 @@ namespace ixc {
 
 using ProgressCallback = std::function<void(const char* stage, double share)>;
 
+// How keys and values are kept, from EngineOptions::kv and compute and the type of the weights.
+DType ChooseKvDtype(const EngineOptions& options, DType weight_dtype);
+
 // A picture at each stage of its way.
 struct EncodedPicture {
   PreparedImage prepared;
@@ -81,7 +84,7 @@ class Pipeline {
  public:
   static std::unique_ptr<Pipeline> Load(const EngineOptions& options);
   // Without a tokenizer, so without prompts: for measurements.
-  Pipeline(XComposer2 model, std::unique_ptr<ThreadPool> pool, Isa isa, ComputeMode mode);
+  Pipeline(XComposer2 model, std::unique_ptr<ThreadPool> pool, Isa isa, DType kv_dtype);
 
   const XComposer2& model() const { return model_; }
   const Tokenizer& tokenizer() const { return *tokenizer_; }
@@ -120,8 +123,9 @@ class Pipeline {
                  const PrefillOptions& options) const;
   // Logits [rows, vocabulary] from outputs of the last layer.
   Matrix Logits(ConstMatrixView hidden) const;
-  // Feeds one generated id and returns the logits for the next, [1, vocabulary].
-  Matrix Step(int32_t id, Sequence& sequence) const;
+  // Feeds generated ids and returns the logits behind each, [ids, vocabulary]. Bits are those of
+  // one id at a time as long as the sequence keeps its rotation (Sequence::CanBecome).
+  Matrix Step(std::span<const int32_t> ids, Sequence& sequence) const;
 
  private:
   void Forward(MatrixView hidden, int64_t total_length, std::span<const RowRange> image_rows,

@@ -112,6 +112,31 @@ TEST_P(ConversationGolden, AnotherSystemMessageIsReadAfresh) {
   EXPECT_LT(changed.cached_tokens, 8);  // the mark of the system turn
 }
 
+// Checking several guessed tokens at a time changes neither an answer nor what is kept of it.
+TEST_P(ConversationGolden, SpeculationChangesNoToken) {
+  for (const bool sample : {false, true}) {
+    Request plain = AskAbout({"text.png"}, "one two three one two three one two");
+    plain.generation.max_new_tokens = 80;
+    plain.generation.repetition_penalty = 1.0f;
+    plain.generation.sample = sample;
+    plain.generation.temperature = 0.05f;
+    Request ahead = plain;
+    ahead.generation.speculate = true;
+    Conversation conversation;
+    const Result slow = engine().Generate(plain);
+    const Result fast = engine().Generate(ahead, conversation);
+    EXPECT_EQ(fast.token_ids, slow.token_ids);
+    EXPECT_EQ(fast.text, slow.text);
+    EXPECT_EQ(fast.finish_reason, slow.finish_reason);
+    EXPECT_EQ(slow.guessed_tokens, 0);
+    EXPECT_GT(fast.guessed_tokens, 0);
+    EXPECT_LE(fast.accepted_tokens, fast.guessed_tokens);
+    // These small models repeat themselves.
+    EXPECT_TRUE(sample || fast.accepted_tokens > 0);
+    AskTwice(engine(), conversation, NextTurn(ahead, fast, "And what else?"));
+  }
+}
+
 TEST_P(ConversationGolden, AStoppedAnswerLeavesNothingWrongBehind) {
   const Request first = AskAbout({"text.png"}, "What is this?");
   GenerationEvents events;
