@@ -74,7 +74,10 @@ int Run(const BenchOptions& options) {
   CatchInterrupts();
   ThreadPool pool(options.model.num_threads);
   const Compute compute{IsaOf(options.model), &pool};
-  BenchReport report({options.json, pool.num_threads(), compute.isa});
+  const BenchFormat format = options.json  ? BenchFormat::kJson
+                             : options.csv ? BenchFormat::kCsv
+                                           : BenchFormat::kTable;
+  BenchReport report({format, pool.num_threads(), compute.isa});
   if (options.explain) ExplainChoices(report, compute.isa);
   Progress progress;
   const BenchSession session{options, report, progress};

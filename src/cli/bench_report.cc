@@ -65,8 +65,10 @@ void BenchReport::Print(Figure figure) {
   for (const Limit& limit : limits_) {
     if (limit.figure == figure.limit_figure) figure.limit = limit.best * figure.limit_scale;
   }
-  if (setting_.json) {
+  if (setting_.format == BenchFormat::kJson) {
     PrintJson(figure);
+  } else if (setting_.format == BenchFormat::kCsv) {
+    PrintCsv(figure);
   } else {
     PrintRow(figure);
   }
@@ -95,21 +97,40 @@ void BenchReport::PrintJson(const Figure& figure) const {
   fmt::print("{}\n", json.dump());
 }
 
+// The columns are the fields of the JSON lines.
+void BenchReport::PrintCsv(const Figure& figure) {
+  if (!has_header_) {
+    fmt::print(
+        "figure,value,best,unit,limit,share,seconds,threads,isa,kernel,shape,repeats,"
+        "extrapolated_seconds\n");
+    has_header_ = true;
+  }
+  const auto number = [](const std::optional<double>& value) {
+    return value ? fmt::format("{:.6g}", *value) : std::string();
+  };
+  std::optional<double> whole;
+  if (figure.extrapolation) whole = figure.extrapolation->whole_seconds;
+  fmt::print("{},{},{},{},{},{},{},{},{},{},\"{}\",{},{}\n", figure.figure, number(figure.value),
+             number(figure.best), figure.unit, number(figure.limit), number(figure.Share()),
+             number(figure.seconds), setting_.num_threads, Name(setting_.isa), figure.kernel,
+             figure.shape, figure.repeats, number(whole));
+}
+
 void BenchReport::PrintRow(const Figure& figure) {
   if (!has_header_) {
     fmt::print("{} threads, {}\n", setting_.num_threads, Name(setting_.isa));
-    fmt::print("{:<24} {:>15} {:>9} {:>7} {:>9} {:>7}  {:<18} {}\n", "figure", "median", "limit",
-               "share", "time", "repeats", "kernel", "shape");
+    fmt::print("{:<26} {:>15} {:>9} {:>9} {:>7} {:>9} {:>7}  {:<18} {}\n", "figure", "median",
+               "best", "limit", "share", "time", "repeats", "kernel", "shape");
     has_header_ = true;
   }
   const auto share = figure.Share();
-  fmt::print("{:<24} {:>15} {:>9} {:>7} {:>9} {:>7}  {:<18} {}\n", figure.figure,
-             Short(figure.value) + " " + figure.unit, figure.limit ? Short(*figure.limit) : "",
-             share ? fmt::format("{:.0f} %", *share * 100) : "",
-             figure.seconds ? Time(*figure.seconds) : "", figure.repeats, figure.kernel,
-             figure.shape);
+  fmt::print(
+      "{:<26} {:>15} {:>9} {:>9} {:>7} {:>9} {:>7}  {:<18} {}\n", figure.figure,
+      Short(figure.value) + " " + figure.unit, Short(figure.best),
+      figure.limit ? Short(*figure.limit) : "", share ? fmt::format("{:.0f} %", *share * 100) : "",
+      figure.seconds ? Time(*figure.seconds) : "", figure.repeats, figure.kernel, figure.shape);
   if (const auto& more = figure.extrapolation) {
-    fmt::print("{:<24} {} a layer; extrapolated from {} to {} layers: {}\n", "",
+    fmt::print("{:<26} {} a layer; extrapolated from {} to {} layers: {}\n", "",
                Time(more->layer_seconds), more->layers, more->whole_layers,
                Time(more->whole_seconds));
   }
@@ -117,12 +138,13 @@ void BenchReport::PrintRow(const Figure& figure) {
 
 void BenchReport::Explain(const std::string& operation, const std::string& kernel,
                           const std::string& reason) {
-  if (setting_.json) {
+  if (setting_.format == BenchFormat::kJson) {
     const Json json = {
         {"figure", "explain"}, {"operation", operation}, {"kernel", kernel}, {"reason", reason}};
     fmt::print("{}\n", json.dump());
   } else {
-    fmt::print("{:<34} {:<20} {}\n", operation, kernel, reason);
+    const char* comment = setting_.format == BenchFormat::kCsv ? "# " : "";
+    fmt::print("{}{:<34} {:<20} {}\n", comment, operation, kernel, reason);
   }
   std::fflush(stdout);
 }

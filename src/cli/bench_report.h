@@ -1,4 +1,4 @@
-// Figures of `ixc bench` on their way to the user: lines of a table, or JSON lines.
+// Figures of `ixc bench` on their way to the user: lines of a table, of CSV, or of JSON.
 //
 // Speeds are held against the best limits of the whole run: a single measurement on a machine with
 // other work would make shares above 1. So figures are collected and printed at the end.
@@ -40,10 +40,12 @@ struct Figure {
   std::optional<double> Share() const;
 };
 
+enum class BenchFormat { kTable, kCsv, kJson };
+
 class BenchReport {
  public:
   struct Setting {
-    bool json = false;
+    BenchFormat format = BenchFormat::kTable;
     int num_threads = 0;
     Isa isa = Isa::kScalar;
   };
@@ -61,6 +63,7 @@ class BenchReport {
  private:
   void Print(Figure figure);
   void PrintJson(const Figure& figure) const;
+  void PrintCsv(const Figure& figure);
   void PrintRow(const Figure& figure);
 
   Setting setting_;

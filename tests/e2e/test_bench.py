@@ -1,4 +1,5 @@
 """ixc bench: figures, their fields, made-up models, Ctrl-C."""
+import csv
 import json
 import signal
 import subprocess
@@ -36,6 +37,16 @@ class Bench(ProgramTest):
         for figure in figures.values():
             self.assertEqual(figure["limit"], figure["best"])
             self.assertLessEqual(figure["value"], figure["best"])
+
+    def test_csv_holds_the_same_fields(self):
+        lines = self.ok("bench", "limits", "--csv", "--explain", timeout=300).splitlines()
+        rows = list(csv.DictReader(line for line in lines if not line.startswith("# ")))
+        self.assertLess(len(rows), len(lines) - 1)
+        self.assertLessEqual(FIELDS, rows[0].keys())
+        read = next(row for row in rows if row["figure"] == "limit.read")
+        self.assertGreater(float(read["best"]), 0)
+        self.assertEqual(read["unit"], "GB/s")
+        self.fails(2, "bench", "limits", "--csv", "--json")
 
     def test_every_job_of_a_model(self):
         figures = self.bench("prefill", "--model", VL, "--repeats", 1)
