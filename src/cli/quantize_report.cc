@@ -86,7 +86,7 @@ Json ToJson(const Recording& recording, const char* kind, const Recording::Resul
   return json;
 }
 
-uint64_t WeightBytes(const std::string& directory) {
+uint64_t WeightFileBytes(const std::string& directory) {
   const Checkpoint checkpoint = Checkpoint::Open(directory);
   uint64_t bytes = 0;
   for (std::string_view name : checkpoint.names()) bytes += checkpoint.Find(name)->NumBytes();
@@ -117,7 +117,7 @@ void WriteQuantizeReport(const QuantizeCommandOptions& options, const QuantizeRe
   report["bits_per_weight"] = 8.0 * static_cast<double>(quantized.quantized_bytes) /
                               static_cast<double>(std::max<uint64_t>(quantized.num_weights, 1));
   report["bytes"] = quantized.num_bytes;
-  report["source_bytes"] = WeightBytes(options.source);
+  report["source_bytes"] = WeightFileBytes(options.source);
   for (const Part& part : parts) {
     if (part.recording.size() == 0) continue;
     const auto result = part.recording.Compare(
