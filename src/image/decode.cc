@@ -46,6 +46,8 @@ Image NewImage(const EncodedImage& source, const char* format, int64_t width, in
   return Image(static_cast<int>(width), static_cast<int>(height));
 }
 
+bool IsPictureHead(std::string_view head) { return FindDecoder(head) != nullptr; }
+
 void FailBroken(const EncodedImage& source, const char* format, const char* what) {
   Fail("{}: broken {} file: {}", source.name, format, what);
 }

@@ -11,10 +11,14 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "image/image.h"
 
 namespace ixc {
+
+// Whether a file that begins with these bytes (16 are enough) is a picture of a known format.
+bool IsPictureHead(std::string_view head);
 
 // `name` is used in errors only. Throws ixc::Error for unknown formats, broken or truncated files
 // and pictures beyond the limits.

@@ -1,6 +1,7 @@
 #include "image/transform.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/error.h"
 #include "kernels/resize/resize.h"
@@ -10,6 +11,7 @@ namespace ixc {
 namespace {
 
 constexpr int64_t kRowsPerPiece = 32;
+constexpr int64_t kMaxCroppedPixels = 50'000'000;  // before the crop
 
 ConstRgbView ViewOf(const Image& image) { return {image.rgb.data(), image.width, image.height}; }
 
@@ -65,11 +67,13 @@ void CutTiles(const float* plane, int64_t channel, PreparedImage& prepared,
   compute.pool->ParallelFor(prepared.tile_rows * size, kRowsPerPiece, cut_rows);
 }
 
-PreparedImage PrepareSquare(const Image& image, const ImageTransform& transform,
-                            const Compute& compute) {
+PreparedImage PrepareOneView(const Image& image, const ImageTransform& transform,
+                             const Compute& compute) {
   const int64_t size = transform.view_size;
   PreparedImage prepared{transform.view_size, 0, 0, Matrix(1, 3 * size * size)};
-  const Image square = ResizeToSquare(image, transform.view_size, compute);
+  const Image square = transform.kind == ImageTransform::Kind::kSquare
+                           ? ResizeToSquare(image, transform.view_size, compute)
+                           : CropToSquare(image, transform.view_size, compute);
   for (size_t c = 0; c < 3; ++c) {
     float* plane = prepared.pixels.data() + static_cast<int64_t>(c) * size * size;
     NormaliseChannel(square, c, transform, plane, compute);
@@ -104,6 +108,32 @@ Image ResizeToSquare(const Image& image, int size, const Compute& compute) {
   return square;
 }
 
+Image CropToSquare(const Image& image, int size, const Compute& compute) {
+  const int64_t shorter = std::min(image.width, image.height);
+  const auto resized = [&](int side) {
+    return side == shorter ? size : static_cast<int>(int64_t{size} * side / shorter);
+  };
+  // Half of what is too long goes on either side, rounded half to even as Python rounds.
+  const auto margin = [&](int side) {
+    return static_cast<int>(std::nearbyint(0.5 * static_cast<double>(side - size)));
+  };
+  const int width = resized(image.width), height = resized(image.height);
+  if (int64_t{width} * height > kMaxCroppedPixels) {
+    Fail("a picture of {} x {} pixels is too long to be cut to a square", image.width,
+         image.height);
+  }
+  Image whole(width, height);
+  ResizeRgb(ViewOf(image), {whole.rgb.data(), whole.width, whole.height}, ResizeFilter::kBicubic,
+            compute);
+  const int left = margin(whole.width), top = margin(whole.height);
+  Image square(size, size);
+  for (int y = 0; y < size; ++y) {
+    std::copy_n(whole.Row(top + y) + size_t{3} * static_cast<size_t>(left), square.RowBytes(),
+                square.Row(y));
+  }
+  return square;
+}
+
 Image ArrangeTiles(const Image& image, const HdGeometry& geometry, const Compute& compute) {
   if (geometry.transposed) {
     HdGeometry landscape = geometry;
@@ -123,9 +153,9 @@ PreparedImage PrepareImage(const Image& image, const ImageTransform& transform, 
   if (image.width < 1 || image.height < 1) {
     Fail("cannot prepare a picture of {} x {} pixels", image.width, image.height);
   }
-  return transform.kind == ImageTransform::Kind::kSquare
-             ? PrepareSquare(image, transform, compute)
-             : PrepareTiles(image, transform, hd_num, compute);
+  return transform.kind == ImageTransform::Kind::kTiles
+             ? PrepareTiles(image, transform, hd_num, compute)
+             : PrepareOneView(image, transform, compute);
 }
 
 }  // namespace ixc

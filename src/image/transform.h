@@ -1,6 +1,8 @@
 // From a decoded picture to the float tensor that enters the vision tower.
 //
 //   kSquare (VL): resized to one view of view_size x view_size, bicubic, aspect ratio not kept.
+//   kCentreCrop (CLIP judge): the shorter side resized to view_size (bicubic), the longer one in
+//     proportion and rounded down; the square in the middle is kept.
 //   kTiles (4KHD): resized (bilinear), padded with white and cut by hd_geometry.h. View 0 is the
 //     whole padded picture shrunk to one view (PyTorch's bicubic on the normalised values), views
 //     1 … are the tiles, row by row.
@@ -19,7 +21,7 @@
 namespace ixc {
 
 struct ImageTransform {
-  enum class Kind : uint8_t { kSquare, kTiles };
+  enum class Kind : uint8_t { kSquare, kTiles, kCentreCrop };
   Kind kind = Kind::kSquare;
   int view_size = 0;  // side of a view in pixels, from the tower's config
   // CLIP's training statistics; both models keep them.
@@ -29,7 +31,7 @@ struct ImageTransform {
 
 struct PreparedImage {
   int view_size = 0;
-  int tile_rows = 0;  // kTiles: the grid behind view 0; kSquare: 0 x 0
+  int tile_rows = 0;  // kTiles: the grid behind view 0; else 0 x 0
   int tile_cols = 0;
   Matrix
       pixels;  // [1 + tile_rows * tile_cols, 3 * view_size * view_size], each view [3, size, size]
@@ -37,12 +39,15 @@ struct PreparedImage {
   int num_views() const { return static_cast<int>(pixels.rows()); }
 };
 
-// hd_num is the most tiles allowed; kSquare does not use it. Throws as PlanHd() does.
+// hd_num is the most tiles allowed; used by kTiles only. Throws as PlanHd() does.
 PreparedImage PrepareImage(const Image& image, const ImageTransform& transform, int hd_num,
                            const Compute& compute);
 
 // The 8-bit picture that kSquare normalises: size x size.
 Image ResizeToSquare(const Image& image, int size, const Compute& compute);
+
+// The 8-bit picture that kCentreCrop normalises: size x size.
+Image CropToSquare(const Image& image, int size, const Compute& compute);
 
 // The 8-bit picture that kTiles normalises and cuts: [tile_rows * tile, tile_cols * tile].
 Image ArrangeTiles(const Image& image, const HdGeometry& geometry, const Compute& compute);

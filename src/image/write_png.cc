@@ -10,7 +10,7 @@
 
 namespace ixc {
 
-void WritePng(const std::string& path, const Image& image) {
+std::vector<std::byte> EncodePng(const Image& image, const std::string& name) {
   png_image description{};
   description.version = PNG_IMAGE_VERSION;
   description.width = static_cast<png_uint_32>(image.width);
@@ -20,11 +20,17 @@ void WritePng(const std::string& path, const Image& image) {
   std::vector<std::byte> encoded(size);
   if (png_image_write_to_memory(&description, encoded.data(), &size, 0, image.rgb.data(), 0,
                                 nullptr) == 0) {
-    Fail("{}: cannot encode a PNG of {} x {}: {}", path, image.width, image.height,
+    Fail("{}: cannot encode a PNG of {} x {}: {}", name, image.width, image.height,
          description.message);
   }
+  encoded.resize(size);
+  return encoded;
+}
+
+void WritePng(const std::string& path, const Image& image) {
+  const std::vector<std::byte> encoded = EncodePng(image, path);
   AtomicFile file(path);
-  file.Write(std::span<const std::byte>(encoded).first(size));
+  file.Write(std::span<const std::byte>(encoded));
   file.Commit();
 }
 

@@ -1,11 +1,6 @@
 #include "model/vision_tower.h"
 
 #include <algorithm>
-#include <cmath>
-#include <cstring>
-
-#include "kernels/attention/attention.h"
-#include "kernels/norm/norm.h"
 
 namespace ixc {
 
@@ -14,11 +9,6 @@ namespace {
 // Views that go through the tower together: enough rows for the matrix kernels, while activations
 // stay small (4 views of 577 tokens are 9 MB a matrix at the real width).
 constexpr int kViewsPerBatch = 4;
-
-void Norm(ConstMatrixView x, const LayerNormWeights& norm, float eps, MatrixView y,
-          const Compute& compute) {
-  LayerNorm(x, norm.weight.data(), norm.bias.data(), eps, y, compute);
-}
 
 // One row a patch in the order of the convolution's weight: channel, y, x within the patch.
 void CopyPatch(const float* view, int64_t patch, const VisionTowerConfig& config, float* row) {
@@ -36,35 +26,8 @@ void CopyPatch(const float* view, int64_t patch, const VisionTowerConfig& config
 
 }  // namespace
 
-struct VisionTower::Workspace {
-  Workspace(const VisionTowerConfig& config, Matrix embedded, int views)
-      : num_views(views),
-        num_tokens(config.num_patches() + 1),
-        hidden(std::move(embedded)),
-        normed(hidden.rows(), config.width),
-        qkv(hidden.rows(), 3 * config.width),
-        context(hidden.rows(), config.width),
-        mlp(hidden.rows(), config.mlp_width) {
-    kv.num_kv_heads = config.num_heads;
-    kv.head_dim = static_cast<int>(config.width / config.num_heads);
-    kv.dtype = DType::kF32;
-    const int64_t num_blocks = (num_tokens + kKeyBlock - 1) / kKeyBlock;
-    kv_storage = AlignedBuffer(static_cast<size_t>(num_blocks) * kv.BlockBytes());
-    for (int64_t i = 0; i < num_blocks; ++i) {
-      blocks.push_back(kv_storage.data() + static_cast<size_t>(i) * kv.BlockBytes());
-    }
-  }
-
-  int num_views;
-  int64_t num_tokens;  // a view, the class token included
-  Matrix hidden, normed, qkv, context, mlp;
-  KvShape kv;
-  AlignedBuffer kv_storage;  // keys and values of one view
-  std::vector<std::byte*> blocks;
-};
-
 VisionTower::VisionTower(const VisionTowerConfig& config, Embeddings embeddings,
-                         std::vector<VisionLayer> layers)
+                         std::vector<EncoderLayer> layers)
     : config_(config), embeddings_(std::move(embeddings)), layers_(std::move(layers)) {}
 
 Matrix VisionTower::EmbedPatches(ConstMatrixView pixels, const Compute& compute) const {
@@ -90,34 +53,16 @@ Matrix VisionTower::EmbedPatches(ConstMatrixView pixels, const Compute& compute)
   return hidden;
 }
 
-void VisionTower::AttentionBlock(const VisionLayer& layer, Workspace& work,
-                                 const Compute& compute) const {
-  Norm(work.hidden, layer.norm1, config_.layer_norm_eps, work.normed, compute);
-  layer.qkv.Apply(work.normed, work.qkv, Activation::kNone, compute);
-
-  AttentionArgs attention;
-  attention.kv = work.kv;
-  attention.blocks = work.blocks;
-  attention.num_heads = config_.num_heads;
-  attention.num_keys = work.num_tokens;
-  attention.causal = false;
-  attention.scale = 1.0f / std::sqrt(static_cast<float>(work.kv.head_dim));
-  for (int view = 0; view < work.num_views; ++view) {
-    const int64_t first = view * work.num_tokens;
-    const MatrixView qkv = work.qkv.View().Rows(first, work.num_tokens);
-    StoreKeysValues(work.kv, qkv.Cols(config_.width, config_.width),
-                    qkv.Cols(2 * config_.width, config_.width), 0, work.blocks, compute);
-    Attention(attention, qkv.Cols(0, config_.width),
-              work.context.View().Rows(first, work.num_tokens), compute);
-  }
-  layer.out.AddTo(work.context, work.hidden, compute);
-}
-
-void VisionTower::FeedForward(const VisionLayer& layer, Workspace& work,
-                              const Compute& compute) const {
-  Norm(work.hidden, layer.norm2, config_.layer_norm_eps, work.normed, compute);
-  layer.fc1.Apply(work.normed, work.mlp, Activation::kQuickGelu, compute);
-  layer.fc2.AddTo(work.mlp, work.hidden, compute);
+Matrix VisionTower::EncodeRows(ConstMatrixView pixels, const Compute& compute) const {
+  EncoderConfig encoder;
+  encoder.width = config_.width;
+  encoder.mlp_width = config_.mlp_width;
+  encoder.num_heads = config_.num_heads;
+  encoder.layer_norm_eps = config_.layer_norm_eps;
+  encoder.activation = config_.activation;
+  Matrix hidden = EmbedPatches(pixels, compute);
+  RunEncoder(encoder, layers_, static_cast<int>(pixels.rows), hidden, compute);
+  return hidden;
 }
 
 Matrix VisionTower::Encode(ConstMatrixView pixels, const Compute& compute,
@@ -127,18 +72,27 @@ Matrix VisionTower::Encode(ConstMatrixView pixels, const Compute& compute,
   Matrix features(num_views * num_patches, config_.width);
   for (int first = 0; first < num_views; first += kViewsPerBatch) {
     const int count = std::min(kViewsPerBatch, num_views - first);
-    Workspace work(config_, EmbedPatches(pixels.Rows(first, count), compute), count);
-    for (const VisionLayer& layer : layers_) {
-      AttentionBlock(layer, work, compute);
-      FeedForward(layer, work, compute);
-    }
+    const Matrix rows = EncodeRows(pixels.Rows(first, count), compute);
     for (int view = 0; view < count; ++view) {  // drop each view's class row
-      std::copy_n(work.hidden.Row(view * work.num_tokens + 1), num_patches * config_.width,
+      std::copy_n(rows.Row(view * (num_patches + 1) + 1), num_patches * config_.width,
                   features.Row((first + view) * num_patches));
     }
     if (progress) progress(first + count);
   }
   return features;
+}
+
+Matrix VisionTower::EncodeClass(ConstMatrixView pixels, const Compute& compute) const {
+  Matrix classes(pixels.rows, config_.width);
+  for (int64_t first = 0; first < pixels.rows; first += kViewsPerBatch) {
+    const int64_t count = std::min<int64_t>(kViewsPerBatch, pixels.rows - first);
+    const Matrix rows = EncodeRows(pixels.Rows(first, count), compute);
+    for (int64_t view = 0; view < count; ++view) {
+      std::copy_n(rows.Row(view * (config_.num_patches() + 1)), config_.width,
+                  classes.Row(first + view));
+    }
+  }
+  return classes;
 }
 
 }  // namespace ixc

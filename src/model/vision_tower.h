@@ -1,7 +1,7 @@
 // The CLIP vision transformer: pictures (views) in, one feature vector a patch out.
 //
 //   x = [class, patches] + positions;  x = pre_norm(x)
-//   x = x + out(attention(qkv(norm1(x))));  x = x + fc2(quick_gelu(fc1(norm2(x))))   for each layer
+//   x = encoder(x)                       (encoder.h, with the quick GELU)
 //
 // The features are the last layer's output without the class row and without a final norm.
 #pragma once
@@ -11,7 +11,7 @@
 #include <span>
 #include <vector>
 
-#include "model/linear.h"
+#include "model/encoder.h"
 
 namespace ixc {
 
@@ -22,23 +22,10 @@ struct VisionTowerConfig {
   int patch_size = 0;
   int view_size = 0;  // side of a view in pixels, a multiple of patch_size
   float layer_norm_eps = 1e-5f;
+  Activation activation = Activation::kQuickGelu;
 
   int patches_per_side() const { return view_size / patch_size; }
   int64_t num_patches() const { return int64_t{patches_per_side()} * patches_per_side(); }
-};
-
-struct LayerNormWeights {
-  std::vector<float> weight;
-  std::vector<float> bias;
-};
-
-struct VisionLayer {
-  LayerNormWeights norm1;
-  Linear qkv;  // query, key and value projections stacked: [3 width, width]
-  Linear out;
-  LayerNormWeights norm2;
-  Linear fc1;
-  Linear fc2;
 };
 
 class VisionTower {
@@ -51,7 +38,7 @@ class VisionTower {
   };
 
   VisionTower(const VisionTowerConfig& config, Embeddings embeddings,
-              std::vector<VisionLayer> layers);
+              std::vector<EncoderLayer> layers);
 
   const VisionTowerConfig& config() const { return config_; }
 
@@ -60,16 +47,17 @@ class VisionTower {
   // `progress` (if set) is called with the number of views done.
   Matrix Encode(ConstMatrixView pixels, const Compute& compute,
                 const std::function<void(int views_done)>& progress) const;
+  // The class rows instead: [num_views, width].
+  Matrix EncodeClass(ConstMatrixView pixels, const Compute& compute) const;
 
  private:
-  struct Workspace;
+  // All rows of a few views: [views * (1 + num_patches), width].
+  Matrix EncodeRows(ConstMatrixView pixels, const Compute& compute) const;
   Matrix EmbedPatches(ConstMatrixView pixels, const Compute& compute) const;
-  void AttentionBlock(const VisionLayer& layer, Workspace& work, const Compute& compute) const;
-  void FeedForward(const VisionLayer& layer, Workspace& work, const Compute& compute) const;
 
   VisionTowerConfig config_;
   Embeddings embeddings_;
-  std::vector<VisionLayer> layers_;
+  std::vector<EncoderLayer> layers_;
 };
 
 }  // namespace ixc

@@ -62,10 +62,10 @@ std::vector<float> LoadPositions(WeightLoader& loader, const WeightSource& sourc
   return rows == wanted ? table : ResizePositions(table, rows, tower, name, compute);
 }
 
-VisionLayer LoadVisionLayer(WeightLoader& loader, const VisionTowerConfig& tower, int index) {
+EncoderLayer LoadVisionLayer(WeightLoader& loader, const VisionTowerConfig& tower, int index) {
   const std::string prefix = kTower + ("encoder.layers." + std::to_string(index)) + ".";
   const std::string attention = prefix + "self_attn.";
-  VisionLayer layer;
+  EncoderLayer layer;
   layer.norm1 = loader.LoadLayerNorm(prefix + "layer_norm1", tower.width);
   const std::vector<int64_t> square = {tower.width, tower.width};
   layer.qkv.weight = loader.LoadMatrix(
@@ -94,7 +94,7 @@ std::unique_ptr<VisionTower> LoadTower(WeightLoader& loader, const WeightSource&
                                      {tower.width, 3, tower.patch_size, tower.patch_size});
   embedded.positions = LoadPositions(loader, source, tower, compute);
   embedded.pre_norm = loader.LoadLayerNorm(std::string(kTower) + "pre_layrnorm", tower.width);
-  std::vector<VisionLayer> layers;
+  std::vector<EncoderLayer> layers;
   for (int i = 0; i < static_cast<int>(config.vision.num_layers); ++i) {
     layers.push_back(LoadVisionLayer(loader, tower, i));
   }

@@ -102,6 +102,40 @@ TEST(PrepareImage, NormalisesEachChannel) {
   }
 }
 
+// Nothing is resized: what is left is the middle, an odd surplus rounded half to even.
+TEST(PrepareImage, CutsTheSquareOutOfTheMiddle) {
+  const ImageTransform transform{ImageTransform::Kind::kCentreCrop, 14, {0, 0, 0}, {1, 1, 1}};
+  for (const auto& [length, first] : {std::pair(24, 5), std::pair(15, 0), std::pair(17, 2)}) {
+    Image wide(length, 14);
+    Image tall(14, length);
+    for (int i = 0; i < length; ++i) {
+      for (int j = 0; j < 14; ++j) {
+        wide.Row(j)[3 * i] = static_cast<uint8_t>(i);
+        tall.Row(i)[3 * j] = static_cast<uint8_t>(i);
+      }
+    }
+    const PreparedImage a = PrepareImage(wide, transform, 0, TestCompute());
+    const PreparedImage b = PrepareImage(tall, transform, 0, TestCompute());
+    ASSERT_EQ(a.num_views(), 1);
+    for (int i = 0; i < 14; ++i) {
+      EXPECT_EQ(a.pixels.data()[i], static_cast<float>(first + i) / 255.0f) << length;
+      EXPECT_EQ(b.pixels.data()[14 * i], static_cast<float>(first + i) / 255.0f) << length;
+    }
+  }
+}
+
+TEST(CropToSquare, KeepsTheProportions) {
+  Image image(301, 100);  // becomes 42 x 14: the middle third is kept
+  for (int y = 0; y < 100; ++y) {
+    for (int x = 0; x < 301; ++x) image.Row(y)[3 * x] = x >= 100 && x < 201 ? 255 : 0;
+  }
+  const Image square = CropToSquare(image, 14, TestCompute());
+  EXPECT_EQ(square.width, 14);
+  for (int x = 1; x < 13; ++x) EXPECT_GE(square.Row(7)[3 * x], 250) << x;
+  Image strip(1, 16000);
+  EXPECT_THROW(CropToSquare(strip, 224, TestCompute()), Error);
+}
+
 // A picture that is resized to itself, each tile of one colour: tile t has value 20 t.
 TEST(PrepareImage, PutsTilesBehindTheGlobalView) {
   const int tile = 14;
