@@ -3,7 +3,6 @@
 // A made-up model has the real shapes and random weights; speed depends on nothing else. Its prompt
 // is the usual one: system text and start of the question (137 tokens), one picture, the question.
 #include <fmt/format.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,6 +10,7 @@
 #include <random>
 
 #include "base/error.h"
+#include "base/process_memory.h"
 #include "cli/bench_session.h"
 #include "cli/bench_timing.h"
 #include "cli/interrupt.h"
@@ -49,31 +49,6 @@ ModelSpec RealSpec(ModelKind kind, int num_layers) {
   config.max_position_embeddings = 32768;
   config.max_length = kind == ModelKind::kVl ? 4096 : 16384;
   return spec;
-}
-
-// From here on the peak counts anew, where the system allows it.
-void ResetPeakMemory() {
-  if (std::FILE* file = std::fopen("/proc/self/clear_refs", "w")) {
-    std::fputs("5", file);
-    std::fclose(file);
-  }
-}
-
-double PeakMemoryGigabytes() {
-  char line[256];
-  long long kilobytes = 0;
-  if (std::FILE* file = std::fopen("/proc/self/status", "r")) {
-    while (std::fgets(line, sizeof line, file) != nullptr) {
-      if (std::sscanf(line, "VmHWM: %lld kB", &kilobytes) == 1) break;
-    }
-    std::fclose(file);
-  }
-  if (kilobytes == 0) {  // no /proc: the peak of the whole process
-    rusage usage{};
-    ::getrusage(RUSAGE_SELF, &usage);
-    kilobytes = usage.ru_maxrss;
-  }
-  return static_cast<double>(kilobytes) * 1024e-9;
 }
 
 double MachineMemoryGigabytes() {
@@ -294,7 +269,7 @@ class ModelBench {
   void Memory() {
     Figure figure;
     figure.figure = "memory." + Scheme();
-    figure.value = figure.best = PeakMemoryGigabytes();
+    figure.value = figure.best = static_cast<double>(PeakMemoryBytes()) * 1e-9;
     figure.unit = "GB";
     figure.limit = MachineMemoryGigabytes();
     figure.shape = fmt::format("peak of this process, {} layers", decoder().num_layers());

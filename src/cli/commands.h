@@ -13,6 +13,9 @@ int Run(const ConvertCommandOptions& options);
 int Run(const QuantizeCommandOptions& options);
 int Run(const CompressCommandOptions& options);
 int Run(const BenchOptions& options);
+int Run(const PerformanceOptions& options);
+int Run(const PrecisionOptions& options);
+int Run(const ClipScoreOptions& options);
 inline int Run(const TokenizeOptions& options) { return RunTokenize(options); }
 
 }  // namespace ixc

@@ -6,17 +6,19 @@
 
 namespace ixc {
 
-std::string ModelDirOrDefault(const std::string& dir) {
-  if (!dir.empty()) return dir;
+std::string ShippedModel(const std::string& name) {
   namespace fs = std::filesystem;
   std::error_code ignored;
   const fs::path program = fs::read_symlink("/proc/self/exe", ignored);
   for (const fs::path& models :
        {fs::path(IXC_SOURCE_DIR) / "models", program.parent_path() / "../share/ixc/models"}) {
-    const fs::path model = models / "tiny-vl";
-    if (fs::exists(model / "config.json", ignored)) return fs::weakly_canonical(model).string();
+    if (fs::exists(models / name, ignored)) return fs::weakly_canonical(models / name).string();
   }
-  Fail("the small model models/tiny-vl was not found; name a weight directory with --model DIR");
+  Fail("models/{} was not found in the source tree or beside the program; name a directory", name);
+}
+
+std::string ModelDirOrDefault(const std::string& dir) {
+  return dir.empty() ? ShippedModel("tiny-vl") : dir;
 }
 
 }  // namespace ixc

@@ -24,6 +24,7 @@ spdlog::logger& Logger() {
 void SetLogLevel(const std::string& level) { Logger().set_level(spdlog::level::from_str(level)); }
 
 void LogInfo(std::string_view message) { Logger().info("{}", message); }
+void LogWarning(std::string_view message) { Logger().warn("warning: {}", message); }
 void LogError(std::string_view message) { Logger().error("error: {}", message); }
 
 }  // namespace ixc

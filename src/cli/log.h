@@ -10,6 +10,7 @@ namespace ixc {
 void SetLogLevel(const std::string& level);
 
 void LogInfo(std::string_view message);
-void LogError(std::string_view message);  // "error: …"
+void LogWarning(std::string_view message);  // "warning: …"
+void LogError(std::string_view message);    // "error: …"
 
 }  // namespace ixc

@@ -12,14 +12,18 @@ namespace {
 
 constexpr const char* kDefaultQuestion = "Please describe this image in detail.";
 
+void AddThreads(CLI::App* app, int& num_threads, std::string& isa) {
+  app->add_option("-t,--threads", num_threads, "threads (default: one per core)")
+      ->check(CLI::Range(1, 1024));
+  app->add_option("--isa", isa, "use at most this instruction set")
+      ->check(CLI::IsMember({"scalar", "avx2", "avx512", "avx512vnni", "amx"}));
+}
+
 void AddModel(CLI::App* app, ModelOptions& options, std::vector<std::string> schemes) {
   app->add_option(
       "-m,--model", options.model_dir,
       "Hugging Face directory of the model (default: the small model shipped with ixc)");
-  app->add_option("-t,--threads", options.num_threads, "threads (default: one per core)")
-      ->check(CLI::Range(1, 1024));
-  app->add_option("--isa", options.isa, "use at most this instruction set")
-      ->check(CLI::IsMember({"scalar", "avx2", "avx512", "avx512vnni", "amx"}));
+  AddThreads(app, options.num_threads, options.isa);
   app->add_option("--compute", options.compute,
                   "native: keys and values in half precision; fp32: everything in float32")
       ->check(CLI::IsMember({"native", "fp32"}));
@@ -307,6 +311,116 @@ CLI::App* AddBench(CLI::App& app, BenchOptions& options) {
   return command;
 }
 
+void AddSystem(CLI::App* app, PromptOptions& options) {
+  app->add_option("--system", options.system, "system text; \"\" for none (default: the model's)");
+}
+
+CLI::App* AddPerformance(CLI::App& app, PerformanceOptions& options) {
+  CLI::App* command = app.add_subcommand(
+      "performance", "Time one picture at a fixed number of tokens, as the original's test does");
+  command->footer(
+      "Decoding is arg-max and goes on behind the end of the answer, so that every run makes the\n"
+      "same number of tokens. Appends to the CSV file of the original's name and form; every\n"
+      "sample is written as JSON beside it, and a plot as SVG. With ATB_LLM_BENCHMARK_ENABLE=1 "
+      "the\n"
+      "table of ATB_LLM_BENCHMARK_FILEPATH (benchmark_result/benchmark.csv) is written too.\n"
+      "Requests of a batch run one after the other.\n"
+      "Example:\n  ixc performance --image photo.jpg --model internlm-xcomposer2-vl-7b");
+  options.prompt.prompt = kDefaultQuestion;
+  command->add_option("-i,--image", options.image, "picture file, or a folder that holds one")
+      ->required();
+  AddModel(command, options.model, {"w8a8d", "w4"});
+  AddQuestion(command, options.prompt);
+  AddSystem(command, options.prompt);
+  AddPictureReading(command, options.prompt);
+  command->add_option("--batch", options.batch, "batch sizes to run, for example 1,2,4")
+      ->delimiter(',')
+      ->check(CLI::Range(1, 1024));
+  command->add_option("-n,--max-new-tokens", options.max_new_tokens, "new tokens a request")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1 << 20));
+  command->add_flag("--stop-at-end", options.stop_at_end, "stop where the answer ends");
+  command->add_option("--repeats", options.repeats, "runs of each batch size, a row each")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1000));
+  command->add_option("-o,--csv", options.csv_file, "table to append to")->capture_default_str();
+  command->add_flag("--json", options.json, "print every sample as one JSON object");
+  return command;
+}
+
+CLI::App* AddPrecision(CLI::App& app, PrecisionOptions& options) {
+  CLI::App* command = app.add_subcommand(
+      "precision", "Describe every picture of a folder into one JSON file, by two routes");
+  command->footer(
+      "fast: arg-max, at most 256 tokens, keys are full paths, as the original's accelerated run;\n"
+      "any --dtype, --scheme or --compute. reference: float32, penalty 1.005, at most 1024 "
+      "tokens,\n"
+      "keys are file names, as the original's reference run. --same-settings decodes by the fast\n"
+      "route with the reference's settings, so that --compare can set texts side by side.\n"
+      "The output keeps the answers that it already has for other pictures.\n"
+      "Requests of a batch run one after the other.\n"
+      "Example:\n  ixc precision --images photos --output predict_result.json\n"
+      "  ixc precision --compare predict_result.json torch_npu_coco_predict.json");
+  options.prompt.prompt = kDefaultQuestion;
+  auto* compare = command
+                      ->add_option("--compare", options.compare,
+                                   "two files of answers: how many are equal, where others differ")
+                      ->expected(2);
+  command->add_option("-i,--images", options.image_dir, "folder of pictures")->excludes(compare);
+  command->add_option("-o,--output", options.output_file, "file of answers")
+      ->capture_default_str()
+      ->excludes(compare);
+  AddModel(command, options.model, {"w8a8d", "w4"});
+  AddQuestion(command, options.prompt);
+  AddSystem(command, options.prompt);
+  AddPictureReading(command, options.prompt);
+  command->add_option("--route", options.route, "fast or reference")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"fast", "reference"}));
+  command->add_flag("--same-settings", options.same_settings,
+                    "decode with the reference's settings on either route");
+  command->add_option("--keys", options.keys, "path or name: how the output names pictures")
+      ->check(CLI::IsMember({"path", "name"}));
+  command->add_option("--batch", options.batch, "pictures a batch")->check(CLI::Range(1, 1024));
+  command->add_option("-n,--max-new-tokens", options.max_new_tokens, "longest answer in tokens")
+      ->check(CLI::Range(1, 1 << 20));
+  command->add_flag("--resume", options.resume, "skip pictures that the output has an answer for");
+  command->add_flag("--json", options.json, "print a summary as one JSON object");
+  return command;
+}
+
+CLI::App* AddClipScore(CLI::App& app, ClipScoreOptions& options) {
+  CLI::App* command = app.add_subcommand(
+      "clip-score", "Score answers by how well they fit their pictures, with an OpenCLIP model");
+  command->footer(
+      "The score is the cosine of the judge's picture and text features; only the first 75 or so\n"
+      "tokens of an answer count. A judge is a directory with open_clip_config.json (ViT-H-14 if\n"
+      "there is none) and its weights as safetensors or open_clip_pytorch_model.bin.\n"
+      "Example:\n  ixc clip-score --predictions predict_result.json --images photos "
+      "--judge CLIP-ViT-H-14\n"
+      "  ixc clip-score --compare fast.json reference.json --images photos --html report.html");
+  auto* compare = command
+                      ->add_option("--compare", options.compare,
+                                   "two files of answers: both means, and their difference with "
+                                   "its 95 % interval")
+                      ->expected(2);
+  command->add_option("-p,--predictions", options.predictions_file, "file of answers")
+      ->excludes(compare);
+  command->add_option("-i,--images", options.image_dir,
+                      "folder of the pictures that are not named by an absolute path");
+  command->add_option("-j,--judge", options.judge_dir,
+                      "OpenCLIP directory (default: the small judge shipped with ixc)");
+  AddThreads(command, options.num_threads, options.isa);
+  command->add_option("-o,--output", options.output_file, "write the result as JSON to this file");
+  command->add_option("--csv", options.csv_file, "write the scores as CSV to this file");
+  command->add_option("--html", options.html_file, "write a page with pictures, texts and scores");
+  command->add_option("--most", options.most, "how many pictures to list that differ most")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 1 << 20));
+  command->add_flag("--json", options.json, "print the result as one JSON object");
+  return command;
+}
+
 }  // namespace
 
 std::variant<Command, int> ParseCommandLine(int argc, char** argv) {
@@ -328,6 +442,9 @@ std::variant<Command, int> ParseCommandLine(int argc, char** argv) {
   CompressCommandOptions compress;
   TokenizeOptions tokenize;
   BenchOptions bench;
+  PerformanceOptions performance;
+  PrecisionOptions precision;
+  ClipScoreOptions clip_score;
   std::string trace_logits = "last";
   const CLI::App* describe_command = AddDescribe(app, describe);
   const CLI::App* chat_command = AddChat(app, chat);
@@ -337,6 +454,9 @@ std::variant<Command, int> ParseCommandLine(int argc, char** argv) {
   const CLI::App* quantize_command = AddQuantize(app, quantize);
   const CLI::App* compress_command = AddCompress(app, compress);
   const CLI::App* tokenize_command = AddTokenize(app, tokenize);
+  const CLI::App* performance_command = AddPerformance(app, performance);
+  const CLI::App* precision_command = AddPrecision(app, precision);
+  const CLI::App* clip_score_command = AddClipScore(app, clip_score);
   AddBench(app, bench);
 
   try {
@@ -357,6 +477,9 @@ std::variant<Command, int> ParseCommandLine(int argc, char** argv) {
   if (*quantize_command) return Command{std::move(quantize)};
   if (*compress_command) return Command{std::move(compress)};
   if (*tokenize_command) return Command{std::move(tokenize)};
+  if (*performance_command) return Command{std::move(performance)};
+  if (*precision_command) return Command{std::move(precision)};
+  if (*clip_score_command) return Command{std::move(clip_score)};
   return Command{std::move(bench)};
 }
 

@@ -121,9 +121,51 @@ struct BenchOptions {
   bool json = false;
 };
 
+struct PerformanceOptions {
+  ModelOptions model;
+  PromptOptions prompt;
+  std::string image;  // a picture, or a folder with one
+  std::vector<int> batch = {1};
+  int max_new_tokens = 256;
+  int repeats = 1;
+  bool stop_at_end = false;
+  std::string csv_file = "internlmxcomposer2_performance.csv";
+  bool json = false;
+};
+
+struct PrecisionOptions {
+  ModelOptions model;
+  PromptOptions prompt;
+  std::string image_dir;
+  std::string output_file = "predict_result.json";
+  std::string route = "fast";  // or reference
+  std::string keys;            // path or name; "": as the route's original has them
+  int batch = 1;
+  std::optional<int> max_new_tokens;  // none: as the route has it
+  bool same_settings = false;
+  bool resume = false;
+  std::vector<std::string> compare;  // two files of answers, and nothing is run
+  bool json = false;
+};
+
+struct ClipScoreOptions {
+  std::string judge_dir;  // "": the small judge that ships with the source
+  std::string predictions_file;
+  std::string image_dir;
+  std::vector<std::string> compare;  // two files of answers
+  std::string csv_file;
+  std::string output_file;
+  std::string html_file;
+  int most = 5;  // pictures that differ most
+  int num_threads = 0;
+  std::string isa;
+  bool json = false;
+};
+
 using Command =
     std::variant<DescribeOptions, ChatOptions, TraceOptions, InspectOptions, ConvertCommandOptions,
-                 QuantizeCommandOptions, CompressCommandOptions, TokenizeOptions, BenchOptions>;
+                 QuantizeCommandOptions, CompressCommandOptions, TokenizeOptions, BenchOptions,
+                 PerformanceOptions, PrecisionOptions, ClipScoreOptions>;
 
 // What to run, or the exit code of a command line that is already answered (help, version: 0; wrong
 // usage: 2, with one line on stderr).

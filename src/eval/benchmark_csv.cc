@@ -1,5 +1,7 @@
 #include "eval/benchmark_csv.h"
 
+#include <fmt/format.h>
+
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -17,7 +19,7 @@ std::string TwoDecimals(double value) {
 
 // The benchmark table leaves a place for the sign.
 std::string SignedTwoDecimals(double value) {
-  return (std::signbit(value) ? "" : " ") + TwoDecimals(value);
+  return fmt::format("{}{}", std::signbit(value) ? "" : " ", TwoDecimals(value));
 }
 
 double RoundedToTwoDecimals(double value) {
@@ -57,7 +59,7 @@ std::string_view PerformanceHeader() {
 }
 
 std::string FormatPerformanceRow(const PerformanceRow& row) {
-  const std::string gap = ", " + std::string(16, ' ');
+  const std::string gap = fmt::format(", {:16}", "");
   // The original's guard against a division by zero.
   const double throughput =
       static_cast<double>(row.batch * row.new_tokens) / (row.response_ms / 1000 + 1e-12);

@@ -165,7 +165,8 @@ std::string ReportCsv(const ClipReport& report) {
 }
 
 std::string ThumbnailUri(const Image& image, int side) {
-  return "data:image/png;base64," + Base64(EncodePng(Shrunk(image, side), "thumbnail"));
+  return fmt::format("data:image/png;base64,{}",
+                     Base64(EncodePng(Shrunk(image, side), "thumbnail")));
 }
 
 std::string HtmlHead(const ClipReport& report) {

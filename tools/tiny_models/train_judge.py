@@ -1,12 +1,13 @@
 """Trains tiny-clip, the judge of captions: first its vision tower on patch labels, then both towers.
 
-    python train_judge.py --run RUN --minutes 60 [--resume]
+    python train_judge.py --run RUN --minutes 20 [--resume]
     python train_judge.py --run RUN --export ../../models/tiny-clip
 
 Its tower starts at random and shares nothing with tiny-vl, so that the errors of the judge are not those
 of the model it judges. Pictures are drawn as they are needed. Every picture comes with its caption and
 two false ones that differ in one attribute: telling these apart is what the judge is for. The learning
-rate follows the clock; the run saves itself every two minutes.
+rate follows the processor time that the run got, so that a busy machine makes it last longer and not
+learn less; it saves itself every two minutes.
 """
 
 from __future__ import annotations
@@ -175,9 +176,9 @@ def train(options, model: Judge, tokens, stored) -> None:
         optimizer.load(stored["optimiser"])
         step, before = stored["step"], stored["elapsed"]
     rng = np.random.default_rng((options.seed, step))
-    meter, started, saved = Meter(), time.time(), time.time()
+    meter, started, saved = Meter(), time.process_time(), time.time()
     while True:
-        elapsed = before + time.time() - started
+        elapsed = before + time.process_time() - started
         progress = elapsed / (options.minutes * 60)
         if progress >= 1 or time.time() - saved > SAVE_SECONDS:
             save(options.run / "judge.pt", model, optimizer, elapsed, step)
@@ -194,7 +195,7 @@ def train(options, model: Judge, tokens, stored) -> None:
         step += 1
         meter.add(figures)
         if step % options.log_every == 0:
-            line = f"{elapsed / 60:.1f} min step {step} rate {rate:.2e} {meter.line()}"
+            line = f"{elapsed / 60:.2f} min step {step} rate {rate:.2e} {meter.line()}"
             print(line, flush=True)
     print(evaluate(model, tokens, 1000))
 
@@ -219,7 +220,7 @@ def export(folder: pathlib.Path, model: Judge, merges) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--run", type=pathlib.Path, required=True, help="folder of judge.pt")
-    parser.add_argument("--minutes", type=float, default=60, help="of the clock")
+    parser.add_argument("--minutes", type=float, default=20, help="of processor time")
     parser.add_argument("--resume", action="store_true", help="continue from RUN/judge.pt")
     parser.add_argument("--export", type=pathlib.Path, help="write this model folder, do not train")
     parser.add_argument("--threads", type=int, default=1)

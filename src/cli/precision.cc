@@ -1,0 +1,233 @@
+// ixc precision: an answer about every picture of a folder, by the fast or the reference route,
+// into the original's file of answers; and two such files compared text by text.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "cli/commands.h"
+#include "cli/default_model.h"
+#include "cli/interrupt.h"
+#include "cli/log.h"
+#include "cli/progress.h"
+#include "cli/request_builder.h"
+#include "eval/picture_folder.h"
+#include "eval/predictions.h"
+#include "text/tokenizer.h"
+#include "text/utf8.h"
+
+namespace ixc {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int kFastNewTokens = 256;  // the original's limit on its accelerated route
+
+bool IsReference(const PrecisionOptions& options) { return options.route == "reference"; }
+
+GenerationOptions GenerationOf(const PrecisionOptions& options) {
+  GenerationOptions generation;  // the reference's own
+  if (!IsReference(options) && !options.same_settings) {
+    generation.repetition_penalty = 1.0f;
+    generation.max_new_tokens = kFastNewTokens;
+  }
+  if (options.max_new_tokens) generation.max_new_tokens = *options.max_new_tokens;
+  return generation;
+}
+
+EngineOptions EngineOf(const PrecisionOptions& options) {
+  EngineOptions engine = ToEngineOptions(options.model);
+  if (!IsReference(options)) return engine;
+  if (!engine.scheme.empty() || !engine.dtype.empty()) {
+    Fail("the reference route is float32; leave out {}",
+         engine.scheme.empty() ? "--dtype" : "--scheme");
+  }
+  engine.compute = ComputeMode::kFloat32;
+  return engine;
+}
+
+std::string KeyOf(const PrecisionOptions& options, const fs::path& picture) {
+  const bool whole_path =
+      options.keys.empty() ? !IsReference(options) : options.keys == std::string("path");
+  return whole_path ? picture.string() : picture.filename().string();
+}
+
+class PrecisionRun {
+ public:
+  explicit PrecisionRun(const PrecisionOptions& options)
+      : options_(options), folder_(ListPictures(options.image_dir)) {
+    for (const fs::path& entry : folder_.skipped) {
+      LogWarning(fmt::format("{}: not a picture, skipped", entry.string()));
+    }
+    if (folder_.pictures.empty()) Fail("{}: the folder holds no picture", options.image_dir);
+    RemoveUnfinished(options.output_file);
+    if (fs::exists(options.output_file)) answers_ = ReadPredictions(options.output_file);
+    for (const fs::path& picture : folder_.pictures) {
+      if (options.resume && answers_.count(KeyOf(options, picture)) > 0) continue;
+      open_.push_back(picture);
+    }
+    // At once, so that an unwritable place is known before any work.
+    WritePredictions(options.output_file, answers_);
+  }
+
+  int Run() {
+    CatchInterrupts();
+    if (!open_.empty()) {
+      Engine engine = Load();
+      for (size_t i = 0; i < open_.size() && !IsInterrupted(); ++i) Answer(engine, i);
+    }
+    progress_.Clear();
+    Report();
+    if (IsInterrupted()) return kInterruptedExitCode;
+    return failed_ > 0 ? 1 : 0;
+  }
+
+ private:
+  Engine Load() {
+    EngineOptions engine = EngineOf(options_);
+    engine.on_load_progress = [&](double share) {
+      ThrowIfInterrupted();
+      progress_.Update("loading weights", share);
+    };
+    return Engine::Load(engine);
+  }
+
+  // Each answer is in the file before the next picture is opened.
+  void Answer(Engine& engine, size_t index) {
+    const double share = static_cast<double>(index) / static_cast<double>(open_.size());
+    progress_.Update("describing pictures", share);
+    Request request = ToRequest(options_.prompt, ImageMarks::kAdd);
+    request.generation = GenerationOf(options_);
+    GenerationEvents events;
+    events.is_cancelled = IsInterrupted;
+    try {
+      AddPictures({open_[index].string()}, options_.prompt, request);
+      const Result result = engine.Generate(request, events);
+      if (result.finish_reason == FinishReason::kCancelled) return;
+      answers_[KeyOf(options_, open_[index])] = result.text;
+      ++answered_;
+    } catch (const Error& error) {
+      progress_.Clear();
+      LogError(error.what());  // the other pictures still get their answers
+      ++failed_;
+      return;
+    }
+    WritePredictions(options_.output_file, answers_);
+  }
+
+  void Report() const {
+    const size_t kept = folder_.pictures.size() - open_.size();
+    if (options_.json) {
+      const Json json = {{"output", options_.output_file},
+                         {"route", options_.route},
+                         {"pictures", folder_.pictures.size()},
+                         {"answered", answered_},
+                         {"kept", kept},
+                         {"failed", failed_},
+                         {"skipped", folder_.skipped.size()}};
+      fmt::print("{}\n", json.dump());
+      return;
+    }
+    fmt::print("{} pictures: {} answered, {} kept, {} failed, {} entries skipped; {}\n",
+               folder_.pictures.size(), answered_, kept, failed_, folder_.skipped.size(),
+               options_.output_file);
+  }
+
+  const PrecisionOptions& options_;
+  PictureFolder folder_;
+  Predictions answers_;
+  std::vector<fs::path> open_;
+  Progress progress_;
+  int64_t answered_ = 0;
+  int64_t failed_ = 0;
+};
+
+// Where two answers part: tokens by the model's tokenizer, -1 when they are equal.
+struct Difference {
+  const AnswerPair* pair;
+  int64_t token = -1;
+  size_t byte = 0;
+};
+
+Difference Compare(const AnswerPair& pair, const Tokenizer& tokenizer) {
+  Difference difference{&pair};
+  const std::string &a = pair.answer_a, &b = pair.answer_b;
+  if (a == b) return difference;
+  const auto ids_a = tokenizer.EncodeOrdinary(a);
+  const auto ids_b = tokenizer.EncodeOrdinary(b);
+  difference.token =
+      std::mismatch(ids_a.begin(), ids_a.end(), ids_b.begin(), ids_b.end()).first - ids_a.begin();
+  difference.byte =
+      static_cast<size_t>(std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first - a.begin());
+  return difference;
+}
+
+// A few words around the place where an answer parts from the other one.
+std::string Around(const std::string& text, size_t byte) {
+  constexpr size_t kBefore = 30, kLength = 70;
+  const auto is_inside = [&](size_t place) {
+    return place < text.size() && (static_cast<unsigned char>(text[place]) & 0xC0) == 0x80;
+  };
+  size_t begin = byte > kBefore ? byte - kBefore : 0;
+  while (begin > 0 && is_inside(begin)) --begin;
+  size_t end = std::min(begin + kLength, text.size());
+  while (is_inside(end)) ++end;
+  std::string words = text.substr(begin, end - begin);
+  std::replace(words.begin(), words.end(), '\n', ' ');
+  return (begin > 0 ? "…" : "") + words + (end < text.size() ? "…" : "");
+}
+
+int CompareFiles(const PrecisionOptions& options) {
+  const PairedAnswers paired =
+      PairAnswers(ReadPredictions(options.compare[0]), ReadPredictions(options.compare[1]));
+  if (paired.pairs.empty()) {
+    Fail("{} and {} have no picture in common", options.compare[0], options.compare[1]);
+  }
+  const Tokenizer tokenizer = Tokenizer::Load(ModelDirOrDefault(options.model.model_dir));
+  std::vector<Difference> differing;
+  for (const AnswerPair& pair : paired.pairs) {
+    const Difference difference = Compare(pair, tokenizer);
+    if (difference.token >= 0) differing.push_back(difference);
+  }
+  const size_t identical = paired.pairs.size() - differing.size();
+  if (options.json) {
+    Json json = {{"pictures", paired.pairs.size()}, {"identical", identical}};
+    json["different"] = Json::array();
+    for (const Difference& difference : differing) {
+      json["different"].push_back({{"a", difference.pair->key_a},
+                                   {"b", difference.pair->key_b},
+                                   {"first_token", difference.token},
+                                   {"first_byte", difference.byte},
+                                   {"answer_a", difference.pair->answer_a},
+                                   {"answer_b", difference.pair->answer_b}});
+    }
+    json["only_a"] = paired.only_a;
+    json["only_b"] = paired.only_b;
+    fmt::print("{}\n", json.dump());
+    return 0;
+  }
+  fmt::print("{} of {} answers are identical\n", identical, paired.pairs.size());
+  for (const Difference& difference : differing) {
+    fmt::print("{}: differ from token {} on\n  A: {}\n  B: {}\n", difference.pair->key_a,
+               difference.token, Around(difference.pair->answer_a, difference.byte),
+               Around(difference.pair->answer_b, difference.byte));
+  }
+  if (!paired.only_a.empty()) fmt::print("only in A: {}\n", fmt::join(paired.only_a, ", "));
+  if (!paired.only_b.empty()) fmt::print("only in B: {}\n", fmt::join(paired.only_b, ", "));
+  return 0;
+}
+
+}  // namespace
+
+int Run(const PrecisionOptions& options) {
+  if (!options.compare.empty()) return CompareFiles(options);
+  if (options.image_dir.empty()) {
+    Fail("no folder of pictures given; for example: ixc precision --images photos");
+  }
+  EngineOf(options);  // contradictions, before any work
+  return PrecisionRun(options).Run();
+}
+
+}  // namespace ixc
