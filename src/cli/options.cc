@@ -409,7 +409,7 @@ CLI::App* AddClipScore(CLI::App& app, ClipScoreOptions& options) {
   command->add_option("-i,--images", options.image_dir,
                       "folder of the pictures that are not named by an absolute path");
   command->add_option("-j,--judge", options.judge_dir,
-                      "OpenCLIP directory (default: the small judge shipped with ixc)");
+                      "OpenCLIP directory (default: models/tiny-clip, where it is there)");
   AddThreads(command, options.num_threads, options.isa);
   command->add_option("-o,--output", options.output_file, "write the result as JSON to this file");
   command->add_option("--csv", options.csv_file, "write the scores as CSV to this file");

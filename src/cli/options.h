@@ -149,7 +149,7 @@ struct PrecisionOptions {
 };
 
 struct ClipScoreOptions {
-  std::string judge_dir;  // "": the small judge that ships with the source
+  std::string judge_dir;  // "": models/tiny-clip
   std::string predictions_file;
   std::string image_dir;
   std::vector<std::string> compare;  // two files of answers
