@@ -73,7 +73,8 @@ class RequestRun {
       read.push_back(DecodeBytes(pipeline_.model().config(), bytes, sequence_.length() + 1,
                                  pipeline_.kv_dtype()));
       timing_.decode.emplace_back();
-      Timed(timing_.decode.back(), [&] { Choose(pipeline_.Step(ids_.back(), sequence_)); });
+      Timed(timing_.decode.back(),
+            [&] { Choose(pipeline_.Step(std::span(&ids_.back(), 1), sequence_)); });
     }
     run_.read_bytes = std::move(read);
   }
