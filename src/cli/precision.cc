@@ -40,9 +40,8 @@ GenerationOptions GenerationOf(const PrecisionOptions& options) {
 EngineOptions EngineOf(const PrecisionOptions& options) {
   EngineOptions engine = ToEngineOptions(options.model);
   if (!IsReference(options)) return engine;
-  if (!engine.scheme.empty() || !engine.dtype.empty()) {
-    Fail("the reference route is float32; leave out {}",
-         engine.scheme.empty() ? "--dtype" : "--scheme");
+  if (!engine.scheme.empty() || !engine.dtype.empty() || !engine.kv.empty()) {
+    Fail("the reference route is float32; leave out --scheme, --dtype and --kv");
   }
   engine.compute = ComputeMode::kFloat32;
   return engine;
