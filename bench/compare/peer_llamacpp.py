@@ -79,7 +79,8 @@ def main():
         nonlocal position
         batch = llama_cpp.LlamaBatch(n_tokens=count, embd=0, n_seq_max=1)
         for i in range(count):
-            batch.add(1 + i % 200, position + i, [0], i == count - 1)
+            # Output for every token: else the last layer would leave out all but one.
+            batch.add(1 + i % 200, position + i, [0], True)
         context.decode(batch)
         context.synchronize()
         position += count

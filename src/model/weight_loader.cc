@@ -73,6 +73,9 @@ WeightMatrix WeightLoader::PackWeight(const MatrixSpec& spec, LinearKind kind) {
     QuantizedMatrix matrix =
         LoadQuantized(source_, {spec.names, spec.shapes, spec.row_order}, compute_);
     CountBytes(matrix.NumBytes());
+    for (const std::string& name : spec.names) {
+      if (const TensorView* part = source_.Find(name)) source_.Release(*part);
+    }
     return matrix;
   }
   if (!options_.scheme) return PackFloats(spec);
@@ -83,7 +86,11 @@ WeightMatrix WeightLoader::PackWeight(const MatrixSpec& spec, LinearKind kind) {
   if (is_static && kind != LinearKind::kUsual) return PackFloats(spec);
   if (kind == LinearKind::kHead) scheme = {QuantScheme::kW8A8D, 0};  // four bits cost it most
   const std::vector<TensorView> parts = GetParts(spec);
-  if (!options_.random_integers) return RoundMatrix(parts, spec.row_order, scheme, compute_);
+  if (!options_.random_integers) {
+    QuantizedMatrix rounded = RoundMatrix(parts, spec.row_order, scheme, compute_);
+    for (const TensorView& part : parts) source_.Release(part);
+    return rounded;
+  }
   int64_t n = 0;
   for (const TensorView& part : parts) n += part.shape[0];
   return RandomQuantizedMatrix({scheme.scheme, n, parts[0].NumElements() / parts[0].shape[0],
