@@ -101,6 +101,22 @@ class Builder final : public nlohmann::json_sax<Json> {
   size_t values_ = 0;
 };
 
+// The library keeps several copies of a string that it finds no end of, so its length is looked at
+// before.
+void CheckStringLengths(std::string_view text, const std::string& where) {
+  size_t begin = text.npos;  // of the string that is open
+  for (size_t at = 0; at < text.size(); ++at) {
+    if (text[at] == '"') {
+      begin = begin == text.npos ? at + 1 : text.npos;
+    } else if (begin != text.npos) {
+      if (text[at] == '\\') ++at;
+      if (at - begin >= kMaxTextBytes) {
+        Fail("{}: a string of more than {} bytes at byte {}", where, kMaxTextBytes, begin);
+      }
+    }
+  }
+}
+
 std::string Shorten(const Json& value) {
   constexpr size_t kLongest = 60;
   if (value.is_object()) return "an object";
@@ -135,9 +151,14 @@ Json ParseJson(std::string_view text, const std::string& where, const JsonLimits
   if (text.size() > limits.max_bytes) {
     Fail("{}: {} bytes of JSON, at most {} are read", where, text.size(), limits.max_bytes);
   }
+  CheckStringLengths(text, where);
   Builder builder(where, limits);
   Json::sax_parse(text.begin(), text.end(), &builder);
   return builder.TakeResult();
+}
+
+std::string ToText(const Json& value, int indent) {
+  return value.dump(indent, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace);
 }
 
 Json ReadJsonFile(const std::filesystem::path& path, const JsonLimits& limits) {

@@ -12,6 +12,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/limits.h"
+
 extern template class nlohmann::basic_json<nlohmann::ordered_map>;
 
 namespace ixc {
@@ -19,16 +21,21 @@ namespace ixc {
 using Json = nlohmann::ordered_json;
 
 struct JsonLimits {
-  size_t max_bytes = 64 << 20;
-  size_t max_depth = 64;          // of nested arrays and objects
-  size_t max_values = 4'000'000;  // of any kind, containers included: bounds memory
+  size_t max_bytes = kMaxJsonBytes;
+  size_t max_depth = kMaxJsonDepth;
+  size_t max_values = kMaxJsonValues;  // of any kind, containers included: bounds memory
 };
 
 // Parses a whole text. Errors say "WHERE: ... at byte N": not valid JSON or UTF-8, anything after
 // the value, a key twice in one object, a limit exceeded.
 Json ParseJson(std::string_view text, const std::string& where, const JsonLimits& limits = {});
 
-// The same for a regular file; `where` is its path.
+// The text of a value; bytes that are not UTF-8 (file names may hold any) become U+FFFD. Values
+// that hold text from elsewhere are written with this and not with Json::dump(), which throws for
+// them.
+std::string ToText(const Json& value, int indent = -1);
+
+// ParseJson() of a regular file; `where` is its path.
 Json ReadJsonFile(const std::filesystem::path& path, const JsonLimits& limits = {});
 
 // A closed range of numbers that a field may have.

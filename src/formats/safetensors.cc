@@ -10,13 +10,12 @@
 #include "base/checked.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "base/limits.h"
 
 namespace ixc {
 namespace {
 
 constexpr uint64_t kSizeBytes = 8;
-constexpr uint64_t kMaxHeaderBytes = 100'000'000;  // the limit of the format's own reader
-constexpr size_t kMaxRank = 16;
 constexpr size_t kDataAlignment = 64;
 constexpr char kMetadataKey[] = "__metadata__";
 
@@ -51,9 +50,9 @@ std::string_view HeaderText(const Source& file) {
   }
   uint64_t header_bytes = 0;
   std::memcpy(&header_bytes, file.bytes.data(), kSizeBytes);  // x86-64 is little-endian
-  if (header_bytes > kMaxHeaderBytes) {
+  if (header_bytes > kMaxJsonBytes) {
     Fail("{}: not a safetensors file: header of {} bytes, at most {} are read", file.where,
-         header_bytes, kMaxHeaderBytes);
+         header_bytes, kMaxJsonBytes);
   }
   if (header_bytes > file.bytes.size() - kSizeBytes) {
     Fail("{}: the header wants bytes {}..{}, the file has {}; download it again", file.where,
@@ -66,8 +65,8 @@ std::string_view HeaderText(const Source& file) {
 // The product is checked by the caller.
 std::vector<int64_t> ReadShape(const Json& tensor, const std::string& what) {
   const auto shape = tensor.find("shape");
-  if (shape == tensor.end() || !shape->is_array() || shape->size() > kMaxRank) {
-    Fail("{}: wanted 'shape' as a list of at most {} dimensions", what, kMaxRank);
+  if (shape == tensor.end() || !shape->is_array() || shape->size() > kMaxTensorRank) {
+    Fail("{}: wanted 'shape' as a list of at most {} dimensions", what, kMaxTensorRank);
   }
   std::vector<int64_t> dimensions;
   for (const Json& dimension : *shape) {
@@ -143,7 +142,7 @@ TensorMap ParseSafetensors(std::span<const std::byte> bytes, const std::string& 
   Source file{bytes, where};
   const std::string_view text = HeaderText(file);
   file.data_begin = kSizeBytes + text.size();
-  const Json header = ParseJson(text, where, {.max_bytes = kMaxHeaderBytes});
+  const Json header = ParseJson(text, where);
   if (!header.is_object()) Fail("{}: the safetensors header is not a JSON object", where);
 
   TensorMap map;
@@ -183,7 +182,7 @@ std::string MakeHeader(const std::vector<TensorSource>& tensors,
         {"dtype", Name(tensor.dtype)}, {"shape", tensor.shape}, {"data_offsets", {offset, end}}};
     offset = end;
   }
-  std::string text = header.dump(-1, ' ', false, Json::error_handler_t::replace);
+  std::string text = ToText(header);
   while ((kSizeBytes + text.size()) % kDataAlignment != 0) text += ' ';
   return text;
 }

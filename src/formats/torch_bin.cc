@@ -10,6 +10,7 @@
 
 #include "base/checked.h"
 #include "base/error.h"
+#include "base/limits.h"
 #include "formats/unpickler.h"
 #include "formats/zip_reader.h"
 
@@ -20,7 +21,6 @@ using Kind = PickleNode::Kind;
 
 constexpr std::string_view kRebuildTensor = "torch._utils._rebuild_tensor_v2";
 constexpr std::string_view kRebuildParameter = "torch._utils._rebuild_parameter";
-constexpr size_t kMaxRank = 16;
 constexpr std::string_view kPickleName = "/data.pkl";
 
 struct StorageType {
@@ -201,8 +201,8 @@ class Reader {
   }
 
   static std::vector<int64_t> Sizes(const PickleNode& tuple, const std::string& what) {
-    if (tuple.kind != Kind::kTuple || tuple.items.size() > kMaxRank) {
-      Fail("{}: wanted size and stride as tuples of at most {}", what, kMaxRank);
+    if (tuple.kind != Kind::kTuple || tuple.items.size() > kMaxTensorRank) {
+      Fail("{}: wanted size and stride as tuples of at most {}", what, kMaxTensorRank);
     }
     std::vector<int64_t> sizes;
     for (const PickleNode* item : tuple.items) {

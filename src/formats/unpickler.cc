@@ -7,11 +7,11 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/limits.h"
 
 namespace ixc {
 namespace {
 
-constexpr size_t kMaxNodes = 10'000'000;
 constexpr std::string_view kOrderedDict = "collections.OrderedDict";
 
 using Kind = PickleNode::Kind;
@@ -81,6 +81,9 @@ class Machine {
       : bytes_(bytes), allowed_globals_(allowed_globals), where_(where) {}
 
   Pickle Run() {
+    if (bytes_.size() > kMaxPickleBytes) {
+      Fail("{}: a pickle of {} bytes, at most {} are read", where_, bytes_.size(), kMaxPickleBytes);
+    }
     ReadProtocol();
     for (;;) {
       opcode_at_ = position_;
@@ -138,6 +141,7 @@ class Machine {
         return true;
       case kLongBinPut:
         memo_[Read<uint32_t>()] = Top();
+        CheckCount(memo_.size());
         return true;
       case kBinGet:
         PushMemo(Read<uint8_t>());
@@ -154,6 +158,7 @@ class Machine {
     switch (opcode) {
       case kMark:
         marks_.push_back(stack_.size());
+        CheckCount(marks_.size());
         return true;
       case kPop:
         Pop();
@@ -260,15 +265,24 @@ class Machine {
     return std::bit_cast<int64_t>(value << unused_bits) >> unused_bits;
   }
 
+  void CheckCount(size_t count) const {
+    if (count > kMaxPickleValues) {
+      Fail("{}: more than {} pickled values", where_, kMaxPickleValues);
+    }
+  }
+
   PickleNode* Make(Kind kind) {
-    if (pickle_.nodes.size() == kMaxNodes)
-      Fail("{}: more than {} pickled values", where_, kMaxNodes);
     PickleNode* node = &pickle_.nodes.emplace_back();
     node->kind = kind;
     return node;
   }
 
-  void Push(PickleNode* node) { stack_.push_back(node); }
+  // Every value that is made or taken from the memo comes by here, so that their number bounds the
+  // nodes, the stack and what the containers hold together.
+  void Push(PickleNode* node) {
+    CheckCount(++num_pushed_);
+    stack_.push_back(node);
+  }
 
   PickleNode* Top() {
     if (stack_.size() <= Floor()) {
@@ -381,6 +395,7 @@ class Machine {
   const std::string& where_;
   size_t position_ = 0;
   size_t opcode_at_ = 0;
+  size_t num_pushed_ = 0;
   Pickle pickle_;
   std::vector<PickleNode*> stack_;
   std::vector<size_t> marks_;  // sizes of the stack when each mark was set

@@ -9,6 +9,7 @@
 
 #include "base/checked.h"
 #include "base/error.h"
+#include "base/limits.h"
 
 namespace ixc {
 namespace {
@@ -28,7 +29,6 @@ constexpr uint32_t kInZip64 = 0xffffffff;  // a 32-bit field whose value is in t
 constexpr uint16_t kZip64ExtraId = 1;
 constexpr uint16_t kEncrypted = 1 << 0;
 constexpr uint16_t kHasDataDescriptor = 1 << 3;  // the local header may leave sizes at zero
-constexpr uint64_t kMaxEntries = 1'000'000;
 
 // Reads little-endian fields of a byte range and never outside it.
 class Cursor {
@@ -99,9 +99,9 @@ Directory FindDirectory(const Cursor& file) {
     Fail("{}: broken zip: directory of {} bytes at byte {} in a file of {}", file.where(),
          directory.size, directory.offset, file.size());
   }
-  if (directory.entries > kMaxEntries) {
+  if (directory.entries > kMaxZipEntries) {
     Fail("{}: zip with {} entries, at most {} are read", file.where(), directory.entries,
-         kMaxEntries);
+         kMaxZipEntries);
   }
   return directory;
 }
@@ -188,6 +188,24 @@ std::span<const std::byte> ReadLocal(const Cursor& file, const Central& entry) {
   return file.Slice(offset + kLocalBytes + name_size + extra_size, entry.size);
 }
 
+// Where an entry lies, its local header included.
+struct Extent {
+  uint64_t begin;
+  uint64_t end;
+  std::string_view name;
+};
+
+// No two entries share bytes: one entry inside another would be checked as one thing and read as
+// another.
+void CheckNoOverlap(std::vector<Extent> extents, const std::string& where) {
+  std::ranges::sort(extents, {}, &Extent::begin);
+  for (size_t i = 1; i < extents.size(); ++i) {
+    if (extents[i].begin >= extents[i - 1].end) continue;
+    Fail("{}: broken zip: entry '{}' begins at byte {}, inside entry '{}', which ends at {}", where,
+         extents[i].name, extents[i].begin, extents[i - 1].name, extents[i - 1].end);
+  }
+}
+
 }  // namespace
 
 std::vector<ZipEntry> ReadZip(std::span<const std::byte> bytes, const std::string& where) {
@@ -197,15 +215,20 @@ std::vector<ZipEntry> ReadZip(std::span<const std::byte> bytes, const std::strin
   const Cursor contents(bytes.first(directory.offset), where);
   const Cursor records(bytes.first(directory.offset + directory.size), where);
   std::vector<ZipEntry> entries;
+  std::vector<Extent> extents;
   std::set<std::string> names;
   uint64_t offset = directory.offset;
   for (uint64_t i = 0; i < directory.entries; ++i) {
     Central entry = ReadCentral(records, offset);
-    if (!names.insert(entry.name).second) Fail("{}: zip entry '{}' twice", where, entry.name);
+    const auto [name, is_new] = names.insert(entry.name);
+    if (!is_new) Fail("{}: zip entry '{}' twice", where, entry.name);
     const auto data = ReadLocal(contents, entry);
+    const auto end = static_cast<uint64_t>(data.data() - bytes.data()) + data.size();
+    extents.push_back({entry.local_offset, end, *name});
     offset = entry.next;
     entries.push_back({std::move(entry.name), data, entry.crc32});
   }
+  CheckNoOverlap(std::move(extents), where);
   return entries;
 }
 

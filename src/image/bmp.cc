@@ -131,13 +131,14 @@ void ReadMaskedRow(const uint8_t* in, const BmpHeader& header, uint8_t* rgb) {
 Image DecodeBmp(const EncodedImage& source) {
   const BmpHeader header = ReadHeader(source);
   CheckHeader(source, header);
-  Image image = NewImage(source, "BMP", header.width, header.height);
+  CheckImageSize(source, "BMP", header.width, header.height);
   // The limits keep these products small.
   const size_t row_bytes = (static_cast<size_t>(header.width) * header.bits + 31) / 32 * 4;
   const size_t pixel_bytes = row_bytes * static_cast<size_t>(header.height);
   if (header.pixel_offset > source.size() || source.size() - header.pixel_offset < pixel_bytes) {
     FailBroken(source, "BMP", "the file ends too early");
   }
+  Image image = NewImage(source, "BMP", header.width, header.height);
   const bool has_palette = header.bits <= 8;
   const Palette palette = has_palette ? ReadPalette(source, header) : Palette{};
   for (int y = 0; y < image.height; ++y) {

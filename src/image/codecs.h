@@ -1,4 +1,5 @@
-// What the decoders of the single formats share. Included by src/image/*.cc only.
+// What the decoders of the single formats share. Included by src/image/*.cc and
+// the fuzz targets only.
 #pragma once
 
 #include <array>
@@ -22,8 +23,16 @@ struct EncodedImage {
   size_t size() const { return bytes.size(); }
 };
 
-// Checks the size that a header states against the limits, then allocates a black picture.
+// Checks the size that a header states against the limits.
+void CheckImageSize(const EncodedImage& source, const char* format, int64_t width, int64_t height);
+
+// The same, then allocates a black picture.
 Image NewImage(const EncodedImage& source, const char* format, int64_t width, int64_t height);
+
+// The same for decoders that go row by row: a picture without rows, for which AppendRow() takes
+// memory as they come, so that a file that states a large size and then ends costs nothing.
+Image NewImageByRows(const EncodedImage& source, const char* format, int64_t width, int64_t height);
+uint8_t* AppendRow(Image& image);
 
 // "NAME: broken FORMAT file: WHAT".
 [[noreturn]] void FailBroken(const EncodedImage& source, const char* format, const char* what);

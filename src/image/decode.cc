@@ -34,7 +34,7 @@ void CheckFileSize(const std::string& name, size_t size, const ImageLimits& limi
 
 }  // namespace
 
-Image NewImage(const EncodedImage& source, const char* format, int64_t width, int64_t height) {
+void CheckImageSize(const EncodedImage& source, const char* format, int64_t width, int64_t height) {
   if (width < 1 || height < 1) {
     Fail("{}: broken {} file: the picture is {} x {}", source.name, format, width, height);
   }
@@ -43,10 +43,30 @@ Image NewImage(const EncodedImage& source, const char* format, int64_t width, in
     Fail("{}: the {} picture is {} x {}; up to {} pixels a side and {} in all are read: shrink it",
          source.name, format, width, height, limits.max_side, limits.max_pixels);
   }
+}
+
+Image NewImage(const EncodedImage& source, const char* format, int64_t width, int64_t height) {
+  CheckImageSize(source, format, width, height);
   return Image(static_cast<int>(width), static_cast<int>(height));
 }
 
 bool IsPictureHead(std::string_view head) { return FindDecoder(head) != nullptr; }
+
+Image NewImageByRows(const EncodedImage& source, const char* format, int64_t width,
+                     int64_t height) {
+  CheckImageSize(source, format, width, height);
+  Image image;
+  image.width = static_cast<int>(width);
+  image.height = static_cast<int>(height);
+  image.rgb.reserve(image.RowBytes() * static_cast<size_t>(height));
+  return image;
+}
+
+uint8_t* AppendRow(Image& image) {
+  const size_t end = image.rgb.size();
+  image.rgb.resize(end + image.RowBytes());
+  return image.rgb.data() + end;
+}
 
 void FailBroken(const EncodedImage& source, const char* format, const char* what) {
   Fail("{}: broken {} file: {}", source.name, format, what);

@@ -78,8 +78,22 @@ Palette FramePalette(const GifFileType* gif) {
   return palette;
 }
 
-void ExpandRow(const std::vector<GifByteType>& indices, const Palette& palette, uint8_t* rgb) {
+void ExpandRow(std::span<const GifByteType> indices, const Palette& palette, uint8_t* rgb) {
   for (const GifByteType index : indices) rgb = std::copy_n(palette[index].data(), 3, rgb);
+}
+
+// All rows of the frame in the order of the file. Memory is taken row by row, so that a file that
+// states a large size and then ends costs nothing.
+std::vector<GifByteType> ReadIndices(GifFileType* gif, const EncodedImage& source) {
+  const auto width = static_cast<size_t>(gif->Image.Width);
+  std::vector<GifByteType> indices;
+  indices.reserve(width * static_cast<size_t>(gif->Image.Height));
+  for (int row = 0; row < gif->Image.Height; ++row) {
+    indices.resize(indices.size() + width);
+    GifByteType* end = indices.data() + indices.size();
+    if (DGifGetLine(gif, end - width, gif->Image.Width) != GIF_OK) FailGif(source, gif->Error);
+  }
+  return indices;
 }
 
 }  // namespace
@@ -95,9 +109,11 @@ Image DecodeGif(const EncodedImage& source) {
   if (frame.Left < 0 || frame.Top < 0 || frame.Width < 1 || frame.Height < 1) {
     FailBroken(source, "GIF", "the frame has no size");
   }
-  Image image =
-      NewImage(source, "GIF", std::max<int64_t>(gif->SWidth, int64_t{frame.Left} + frame.Width),
-               std::max<int64_t>(gif->SHeight, int64_t{frame.Top} + frame.Height));
+  const int64_t width = std::max<int64_t>(gif->SWidth, int64_t{frame.Left} + frame.Width);
+  const int64_t height = std::max<int64_t>(gif->SHeight, int64_t{frame.Top} + frame.Height);
+  CheckImageSize(source, "GIF", width, height);
+  const std::vector<GifByteType> indices = ReadIndices(gif.get(), source);
+  Image image = NewImage(source, "GIF", width, height);
   const Palette palette = FramePalette(gif.get());
   const std::vector<GifByteType> blank(static_cast<size_t>(image.width),
                                        static_cast<GifByteType>(fill));
@@ -106,13 +122,14 @@ Image DecodeGif(const EncodedImage& source) {
   // Interlaced rows come in four passes: every 8th from 0, every 8th from 4, every 4th from 2, …
   constexpr int kFirst[] = {0, 4, 2, 1};
   constexpr int kStep[] = {8, 8, 4, 2};
-  std::vector<GifByteType> indices(static_cast<size_t>(frame.Width));
+  const auto frame_width = static_cast<size_t>(frame.Width);
+  std::span<const GifByteType> rest(indices);
   for (int pass = 0; pass < (frame.Interlace ? 4 : 1); ++pass) {
     const int step = frame.Interlace ? kStep[pass] : 1;
     for (int y = frame.Interlace ? kFirst[pass] : 0; y < frame.Height; y += step) {
-      if (DGifGetLine(gif.get(), indices.data(), frame.Width) != GIF_OK)
-        FailGif(source, gif->Error);
-      ExpandRow(indices, palette, image.Row(frame.Top + y) + size_t{3} * frame.Left);
+      ExpandRow(rest.first(frame_width), palette,
+                image.Row(frame.Top + y) + size_t{3} * frame.Left);
+      rest = rest.subspan(frame_width);
     }
   }
   return image;

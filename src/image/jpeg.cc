@@ -3,6 +3,7 @@
 //
 // libjpeg reports errors through a callback that must not return. It jumps back into Guarded(),
 // whose frames hold no C++ objects, and the error becomes an exception from there.
+#include <algorithm>
 #include <csetjmp>
 #include <cstdio>
 #include <vector>
@@ -10,15 +11,18 @@
 #include <jpeglib.h>
 
 #include "base/error.h"
+#include "base/limits.h"
 #include "image/codecs.h"
 
 namespace ixc {
 
 namespace {
 
-// Real files have about ten scans. Each scan of a progressive file passes over the whole picture,
-// however few bytes it has, so their number is what a small hostile file would spend time with.
-constexpr int kMaxScans = 100;
+// How many scans a picture of this many pixels may have.
+int64_t MaxScans(int64_t pixels) {
+  return std::clamp(kMaxJpegScanPixels / std::max<int64_t>(pixels, 1), kMinJpegScans,
+                    kMaxJpegScans);
+}
 
 class JpegReader {
  public:
@@ -50,14 +54,15 @@ class JpegReader {
       Fail("{}: JPEG with {} components; 1 (grey), 3 (colour) and 4 (CMYK) are read", encoded_.name,
            channels);
     }
-    Image image = NewImage(encoded_, "JPEG", info_.image_width, info_.image_height);
+    Image image = NewImageByRows(encoded_, "JPEG", info_.image_width, info_.image_height);
     info_.out_color_space = channels == 4 ? JCS_CMYK : JCS_RGB;
     Guarded([](JpegReader& self) { jpeg_start_decompress(&self.info_); });
     std::vector<uint8_t> cmyk(channels == 4 ? size_t{4} * info_.image_width : 0);
     for (int y = 0; y < image.height; ++y) {
-      row_ = channels == 4 ? cmyk.data() : image.Row(y);
+      uint8_t* rgb = AppendRow(image);
+      row_ = channels == 4 ? cmyk.data() : rgb;
       Guarded([](JpegReader& self) { jpeg_read_scanlines(&self.info_, &self.row_, 1); });
-      if (channels == 4) InvertedCmykToRgb(cmyk, image.Row(y));
+      if (channels == 4) InvertedCmykToRgb(cmyk, rgb);
     }
     return image;
   }
@@ -101,8 +106,12 @@ class JpegReader {
   }
 
   static void OnProgress(j_common_ptr info) {
-    if (reinterpret_cast<j_decompress_ptr>(info)->input_scan_number > kMaxScans) {
-      JumpOut(info, "it has more than 100 scans");
+    const auto* picture = reinterpret_cast<j_decompress_ptr>(info);
+    const int64_t limit = MaxScans(int64_t{picture->image_width} * picture->image_height);
+    if (picture->input_scan_number > limit) {
+      char message[64];
+      std::snprintf(message, sizeof message, "it has more than %d scans", static_cast<int>(limit));
+      JumpOut(info, message);
     }
   }
 

@@ -10,15 +10,12 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/limits.h"
 #include "image/codecs.h"
 
 namespace ixc {
 
 namespace {
-
-// Text and profile chunks are of no use here; this bounds what unpacking them may take.
-constexpr png_alloc_size_t kMaxChunkBytes = 8 << 20;
-constexpr png_uint_32 kMaxAncillaryChunks = 1000;
 
 class PngReader {
  public:
@@ -38,12 +35,15 @@ class PngReader {
   Image Read() {
     Guarded([](PngReader& self) {
       png_set_user_limits(self.png_, PNG_UINT_31_MAX, PNG_UINT_31_MAX);  // NewImage() checks
-      png_set_chunk_malloc_max(self.png_, kMaxChunkBytes);
-      png_set_chunk_cache_max(self.png_, kMaxAncillaryChunks);
+      png_set_chunk_malloc_max(self.png_, kMaxPngChunkBytes);
+      png_set_chunk_cache_max(self.png_, kMaxPngAncillaryChunks);
       png_read_info(self.png_, self.info_);
     });
-    Image image = NewImage(encoded_, "PNG", png_get_image_width(png_, info_),
-                           png_get_image_height(png_, info_));
+    const png_uint_32 width = png_get_image_width(png_, info_);
+    const png_uint_32 height = png_get_image_height(png_, info_);
+    CheckImageSize(encoded_, "PNG", width, height);
+    CheckHoldsPixels(uint64_t{png_get_rowbytes(png_, info_)} * height);
+    Image image = NewImage(encoded_, "PNG", width, height);
     gray16_ = png_get_color_type(png_, info_) == PNG_COLOR_TYPE_GRAY &&
               png_get_bit_depth(png_, info_) == 16;
     Guarded([](PngReader& self) { self.AskForRgb(); });
@@ -63,6 +63,13 @@ class PngReader {
       return;
     }
     FailBroken(encoded_, "PNG", message_);
+  }
+
+  // Nothing is allocated for pixels that a file of this size cannot hold.
+  void CheckHoldsPixels(uint64_t pixel_bytes) const {
+    if (pixel_bytes / kMaxDeflateRatio > encoded_.size()) {
+      FailBroken(encoded_, "PNG", "the file ends too early");
+    }
   }
 
   // 8-bit RGB whatever the file has; 16-bit grey stays two bytes a pixel.

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "base/error.h"
+#include "base/limits.h"
 #include "text/utf8.h"
 
 namespace ixc {
@@ -15,11 +16,6 @@ namespace {
 using Piece = SentencePieceModel::Piece;
 using Type = SentencePieceModel::Type;
 
-constexpr size_t kMaxPieces = 1'000'000;
-constexpr size_t kMaxPieceBytes = 4096;  // the longest of InternLM2 has 384
-// libsentencepiece 0.1.97 finds the longest user-defined piece at a position in a list of 64 and
-// reads past its end when more of them begin with one another.
-constexpr size_t kMaxNestedUserPieces = 64;
 constexpr uint64_t kBpe = 2;  // TrainerSpec.ModelType
 constexpr std::string_view kNulPiece("\0", 1);
 
@@ -257,16 +253,16 @@ void AppendFloat(std::string& out, uint32_t field, float value) {
 }  // namespace
 
 SentencePieceModel ParseSentencePieceModel(std::string_view bytes, const std::string& where) {
-  if (bytes.size() > kMaxSentencePieceModelBytes) {
-    Fail("{}: {} bytes; a tokenizer model has at most {}", where, bytes.size(),
-         kMaxSentencePieceModelBytes);
+  if (bytes.size() > kMaxTokenizerBytes) {
+    Fail("{}: {} bytes; a tokenizer model has at most {}", where, bytes.size(), kMaxTokenizerBytes);
   }
   SentencePieceModel model;
   Settings settings;
   WireReader reader(bytes, where);
   while (reader.Next()) {
     if (reader.number() == 1) model.pieces.push_back(ParsePiece(reader.Bytes(), where));
-    if (model.pieces.size() > kMaxPieces) reader.Reject("more than 1,000,000 pieces");
+    if (model.pieces.size() > kMaxPieces)
+      reader.Reject(fmt::format("more than {} pieces", kMaxPieces));
     if (reader.number() == 2) ParseTrainerSpec(reader.Bytes(), where, model, settings);
     if (reader.number() == 3) ParseNormalizerSpec(reader.Bytes(), where, settings);
   }

@@ -37,8 +37,6 @@ struct SentencePieceModel {
   int32_t eos_id = 2;
 };
 
-inline constexpr size_t kMaxSentencePieceModelBytes = 64 << 20;
-
 // Throws ixc::Error, which names `where`, for anything that is not a whole model of this kind.
 SentencePieceModel ParseSentencePieceModel(std::string_view bytes, const std::string& where);
 

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/limits.h"
 #include "base/mapped_file.h"
 #include "text/sentencepiece_model.h"
 #include "text/text_stages.h"
@@ -19,7 +20,6 @@ namespace {
 
 using Type = SentencePieceModel::Type;
 
-constexpr size_t kMaxTextBytes = 4 << 20;
 constexpr std::string_view kSpaceSymbol = "\xE2\x96\x81";  // U+2581
 
 std::string WithSpaces(std::string_view piece) {

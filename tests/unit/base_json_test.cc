@@ -46,6 +46,16 @@ TEST(Json, KeepsLimits) {
   EXPECT_EQ(ParseError("[1,2]", {.max_bytes = 4}), "f.json: 5 bytes of JSON, at most 4 are read");
 }
 
+TEST(Json, LooksAtTheLengthOfStringsFirst) {
+  const std::string longest(kMaxTextBytes, 'x');
+  EXPECT_EQ(ParseError("[\"" + longest + "\"]"), "no error");
+  const std::string error = "f.json: a string of more than 4194304 bytes at byte 2";
+  EXPECT_EQ(ParseError("[\"" + longest + "x\"]"), error);
+  EXPECT_EQ(ParseError("[\"" + longest + "x"), error);
+  EXPECT_EQ(ParseError("[\"\\\"" + longest), error);  // an escaped quote ends nothing
+  EXPECT_EQ(ParseError("[\"a\", \"\\\\\", \"b\"]"), "no error");
+}
+
 TEST(Json, ReadsFiles) {
   const TempDir dir;
   EXPECT_EQ(ReadJsonFile(dir.Write("a.json", "[1]")).dump(), "[1]");

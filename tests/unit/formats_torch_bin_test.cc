@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "base/limits.h"
 #include "formats/torch_bin.h"
 #include "formats/zip_reader.h"
 #include "unit/temp_dir.h"
@@ -148,6 +149,31 @@ TEST(TorchBin, RefusesBrokenPickles) {
   for (const auto& c : cases) EXPECT_PRED2(Contains, PickleError(c.pickle), c.reason) << c.reason;
 }
 
+TEST(TorchBin, BoundsWhatAPickleMayPile) {
+  const auto repeated = [](const std::string& text, size_t count) {
+    std::string all;
+    for (size_t i = 0; i < count; ++i) all += text;
+    return all;
+  };
+  const std::string error = "m.bin: more than 500000 pickled values";
+  const std::string begin = "\x80\x02";
+  EXPECT_EQ(PickleError(begin + repeated("N0", kMaxPickleValues - 1) + "}."), "no error");
+  EXPECT_EQ(PickleError(begin + repeated("N0", kMaxPickleValues) + "}."), error);
+  EXPECT_EQ(PickleError(begin + repeated("(", kMaxPickleValues + 1)), error);
+  EXPECT_EQ(PickleError(begin + "Nq" + std::string(1, '\0') +
+                        repeated(std::string("h\0", 2), kMaxPickleValues + 1)),
+            error);
+  // A dict that holds itself costs nothing and is no tensor.
+  EXPECT_EQ(PickleError(begin + "}q" + std::string(1, '\0') + "(" + PickleString("t") + "h" +
+                        std::string(1, '\0') + "u."),
+            "no error");
+  std::string memo = begin + "N";
+  for (uint32_t i = 0; i <= kMaxPickleValues; ++i) memo.append("r").append(LittleEndian(i));
+  EXPECT_EQ(PickleError(memo), error);
+  EXPECT_EQ(PickleError(std::string(kMaxPickleBytes + 1, 'N')),
+            "m.bin: a pickle of 16777217 bytes, at most 16777216 are read");
+}
+
 TEST(TorchBin, RefusesTensorsOutsideTheirStorage) {
   EXPECT_EQ(TensorError({.name = "t", .shape = {3, 3}}),
             "m.bin: tensor 't': shape [3, 3] reaches element 8, its storage has 6");
@@ -239,6 +265,23 @@ TEST(ZipReader, RefusesInconsistentArchives) {
   EXPECT_PRED2(Contains, error({.name = "n", .data = "d", .size_error = 1}), "broken zip");
   EXPECT_PRED2(Contains, error({.name = "n", .data = "d", .offset_error = 1}), "no local header");
   EXPECT_PRED2(Contains, error({.name = "first", .data = "d"}), "zip entry 'first' twice");
+}
+
+TEST(ZipReader, RefusesEntriesThatOverlap) {
+  // The second entry's header and data are the data of the first.
+  const std::string inner = MakeZip({{.name = "in", .data = "1234"}});
+  const size_t local_header = 30 + 3 + 5;  // of "out", with the builder's extra field
+  const std::string zip =
+      MakeZip({{.name = "out", .data = inner},
+               {.name = "in",
+                .data = "1234",
+                .offset_error = static_cast<int32_t>(local_header) -
+                                static_cast<int32_t>(local_header + inner.size())}});
+  EXPECT_EQ(
+      ErrorOf([&] { ReadZip(std::as_bytes(std::span(zip)), "z"); }),
+      fmt::format("z: broken zip: entry 'in' begins at byte {}, inside entry 'out', which ends "
+                  "at {}",
+                  local_header, local_header + inner.size()));
 }
 
 TEST(ZipReader, ChecksChecksums) {

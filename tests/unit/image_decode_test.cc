@@ -9,6 +9,7 @@
 #include "image/decode.h"
 #include "image/write_png.h"
 #include "unit/temp_dir.h"
+#include "unit/torch_bin_builder.h"
 
 namespace ixc {
 namespace {
@@ -286,6 +287,24 @@ TEST(DecodeImage, JpegWithEndlessScansIsRefused) {
   };
   EXPECT_NO_THROW(Decode(repeated(50)));
   EXPECT_EQ(DecodeError(repeated(120)), "p: broken JPEG file: it has more than 100 scans");
+}
+
+// Each scan passes over all pixels, so a large picture may have fewer of them.
+TEST(DecodeImage, JpegScansTimesPixelsAreBounded) {
+  const std::string good = ReadAll(kImages / "progressive_444.jpg");
+  const size_t frame = good.find("\xff\xc2");
+  const size_t last_scan = good.rfind("\xff\xda");
+  const std::string large = Replaced(good, frame + 5, Big(4000, 2) + Big(4000, 2));
+  std::string bytes = large.substr(0, large.size() - 2);
+  for (int i = 0; i < 30; ++i) bytes += good.substr(last_scan, good.size() - 2 - last_scan);
+  EXPECT_EQ(DecodeError(bytes), "p: broken JPEG file: it has more than 20 scans");
+}
+
+TEST(DecodeImage, PngThatCannotHoldItsPixelsIsRefused) {
+  const std::string bytes = ReadAll(kImages / "tiny1x1.png");
+  std::string header = "IHDR" + Big(6000, 4) + Big(6000, 4) + bytes.substr(24, 5);
+  const std::string large = Replaced(bytes, 12, header + Big(Crc32(header), 4));
+  EXPECT_EQ(DecodeError(large), "p: broken PNG file: the file ends too early");
 }
 
 TEST(DecodeImage, BrokenWebp) {
