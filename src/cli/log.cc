@@ -4,6 +4,8 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include "base/printable.h"
+
 namespace ixc {
 
 namespace {
@@ -23,8 +25,9 @@ spdlog::logger& Logger() {
 
 void SetLogLevel(const std::string& level) { Logger().set_level(spdlog::level::from_str(level)); }
 
-void LogInfo(std::string_view message) { Logger().info("{}", message); }
-void LogWarning(std::string_view message) { Logger().warn("warning: {}", message); }
-void LogError(std::string_view message) { Logger().error("error: {}", message); }
+void LogInfo(std::string_view message) { Logger().info("{}", Printable(message)); }
+void LogNotice(std::string_view message) { Logger().warn("{}", Printable(message)); }
+void LogWarning(std::string_view message) { Logger().warn("warning: {}", Printable(message)); }
+void LogError(std::string_view message) { Logger().error("error: {}", Printable(message)); }
 
 }  // namespace ixc
