@@ -3,13 +3,13 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <fstream>
 #include <iostream>
 #include <optional>
 
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "cli/batch_file.h"
 #include "cli/commands.h"
 #include "cli/interrupt.h"
 #include "cli/log.h"
@@ -20,12 +20,6 @@
 namespace ixc {
 
 namespace {
-
-// One question: which pictures, and what is asked about them.
-struct Job {
-  std::vector<std::string> images;
-  std::string prompt;
-};
 
 Json ToJson(const Job& job, const Result& result) {
   Json json;
@@ -87,7 +81,7 @@ class AnswerWriter {
   // Puts the output file in place.
   void Finish() {
     if (file_ == nullptr) return;
-    if (options_.batch_file.empty()) file_->Write(collected_.dump(2) + "\n");
+    if (options_.batch_file.empty()) file_->Write(ToText(collected_, 2) + "\n");
     file_->Commit();
   }
 
@@ -97,10 +91,10 @@ class AnswerWriter {
   // A batch writes JSON lines to wherever the output is; else the file gets one list.
   void Record(const Json& json) {
     const bool lines = !options_.batch_file.empty();
-    if (file_ != nullptr && lines) file_->Write(json.dump() + "\n");
+    if (file_ != nullptr && lines) file_->Write(ToText(json) + "\n");
     if (file_ != nullptr && !lines) collected_.push_back(json);
     if (options_.json || (lines && file_ == nullptr)) {
-      fmt::print("{}\n", json.dump());
+      fmt::print("{}\n", ToText(json));
       std::fflush(stdout);
     }
   }
@@ -111,32 +105,6 @@ class AnswerWriter {
   std::unique_ptr<AtomicFile> file_;
   Json collected_ = Json::array();
 };
-
-// Lines of {"image": path or list of paths, "prompt": text}; relative paths start at the file's
-// folder; other keys are ignored.
-std::vector<Job> ReadBatch(const std::string& path, const std::string& default_prompt) {
-  std::ifstream file(path);
-  if (!file) Fail("{}: cannot be opened for reading", path);
-  const std::filesystem::path folder = std::filesystem::path(path).parent_path();
-  std::vector<Job> jobs;
-  std::string line;
-  for (int number = 1; std::getline(file, line); ++number) {
-    if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
-    const std::string where = fmt::format("{}:{}", path, number);
-    const Json json = ParseJson(line, where);
-    const JsonFields fields(json, where);
-    Job job;
-    job.prompt = fields.StringOr("prompt", default_prompt);
-    if (const Json* image = fields.Find("image")) {
-      for (const Json& item : image->is_array() ? *image : Json::array({*image})) {
-        if (!item.is_string()) fields.Reject("image", "a path or a list of paths");
-        job.images.push_back((folder / item.get<std::string>()).string());
-      }
-    }
-    jobs.push_back(std::move(job));
-  }
-  return jobs;
-}
 
 std::vector<Job> MakeJobs(const DescribeOptions& options) {
   const PromptOptions& prompt = options.prompt;

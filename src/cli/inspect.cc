@@ -101,7 +101,7 @@ int Run(const InspectOptions& options) {
     Json json = ToJson(census);
     if (weights.quantization) json["quantization"] = weights.quantization->type;
     if (picture) json["picture"] = ToJson(*picture);
-    fmt::print("{}\n", json.dump());
+    fmt::print("{}\n", ToText(json));
     return options.verify ? Verify(weights.checkpoint) : 0;
   }
   fmt::print("InternLM-XComposer2-{} in {}\n", Name(census.kind), dir);

@@ -6,6 +6,7 @@
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "base/mapped_file.h"
 #include "image/hd_geometry.h"
 
 namespace ixc {
@@ -45,7 +46,13 @@ std::vector<SavedConversation::Picture> ReadPictures(const Json& json, const std
 }  // namespace
 
 SavedConversation ReadConversation(const std::string& path) {
-  const Json json = ReadJsonFile(path);
+  const MappedFile file(path);
+  const auto bytes = file.bytes();
+  return ParseConversation({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, path);
+}
+
+SavedConversation ParseConversation(std::string_view text, const std::string& path) {
+  const Json json = ParseJson(text, path);
   SavedConversation conversation;
   if (json.is_array()) {
     conversation.turns = ReadTurns(json, path);
@@ -79,7 +86,7 @@ void WriteConversation(const std::string& path, const SavedConversation& convers
     json["turns"].push_back({question, answer});
   }
   AtomicFile file(path);
-  file.Write(json.dump(2) + "\n");
+  file.Write(ToText(json, 2) + "\n");
   file.Commit();
 }
 

@@ -9,6 +9,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -25,6 +26,7 @@ struct SavedConversation {
 };
 
 // Errors name the path and the field. Relative picture paths start at the file's folder.
+SavedConversation ParseConversation(std::string_view text, const std::string& path);
 SavedConversation ReadConversation(const std::string& path);
 
 // Replaces the file in one step. Picture paths are written absolute.

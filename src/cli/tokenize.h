@@ -6,13 +6,20 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 namespace ixc {
+
+class Tokenizer;
 
 struct TokenizeOptions {
   std::string model_dir;  // a directory with tokenizer.model, or that file
   bool decode = false;
 };
+
+// The answer to one line; `where` names it in errors.
+std::string AnswerLine(const Tokenizer& tokenizer, std::string_view line, const std::string& where,
+                       bool decode);
 
 // Returns the exit code. Throws ixc::Error, naming the line, at the first line that is wrong; the
 // lines before it are answered by then.
