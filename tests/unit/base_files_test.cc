@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 
 #include "base/atomic_file.h"
+#include "base/mapped_byte.h"
 #include "base/mapped_file.h"
 #include "unit/temp_dir.h"
 
@@ -27,6 +28,24 @@ TEST(MappedFile, ReadsAndMoves) {
   EXPECT_EQ(moved.bytes().data(), data);
   moved = MappedFile(dir.Write("b", "other"));
   EXPECT_EQ(Text(moved), "other");
+}
+
+TEST(MappedFile, IsFoundByAddress) {
+  const TempDir dir;
+  const auto path = dir.Write("a", "hello");
+  const std::byte* data = nullptr;
+  {
+    const MappedFile file(path);
+    data = file.bytes().data();
+    const MappedByte byte = FindMappedByte(data + 3);
+    EXPECT_EQ(std::string(byte.path), path.string());
+    EXPECT_EQ(byte.offset, 3u);
+    EXPECT_EQ(byte.size, 5u);
+    EXPECT_EQ(FindMappedByte(data + 5).path, nullptr);
+  }
+  EXPECT_EQ(FindMappedByte(data + 3).path, nullptr);
+  int local = 0;
+  EXPECT_EQ(FindMappedByte(&local).path, nullptr);
 }
 
 TEST(MappedFile, EmptyFileHasNoBytes) {
