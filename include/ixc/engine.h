@@ -10,6 +10,7 @@
 // runs at a time.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -38,12 +39,19 @@ struct EngineOptions {
   // Keys and values: "": by `compute`; "f32", "f16", or "int8" with a scale for each token and
   // head, which halves their memory and is not exact (docs/numerics.md).
   std::string kv;
-  // A directory for packed weights: the first start writes them to a file, later ones map it and are
-  // ready at once. "": none. With verify_pack all of it is hashed first.
+  // A directory for packed weights: the first start writes them to a file, later ones map it and
+  // are ready at once. "": none. With verify_pack all of it is hashed first.
   std::string pack_cache;
   bool verify_pack = false;
   // What is worth knowing while loading, such as that a pack file was stale. May be empty.
   std::function<void(const std::string& note)> on_note;
+  // Bytes that weights, keys and values, pictures and activations may take together; 0: no limit.
+  // What would take more is an error before it is allocated. Pages of the weights' files that the
+  // system keeps are not counted: it takes them back when it needs them.
+  uint64_t max_memory = 0;
+  // Called before anything is allocated, with the bytes that the longest prompt would take and a
+  // line that names the parts. May be empty.
+  std::function<void(uint64_t bytes, const std::string& line)> on_memory_plan;
   // Called while loading with the share done, 0 … 1. May be empty.
   std::function<void(double share)> on_load_progress;
 };

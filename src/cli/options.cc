@@ -46,6 +46,14 @@ void AddModel(CLI::App* app, ModelOptions& options, std::vector<std::string> sch
       ->check(CLI::IsMember({32, 64, 128}));
 }
 
+void AddMaxMemory(CLI::App* app, ModelOptions& options) {
+  app->add_option("--max-memory", options.max_memory,
+                  "refuse what would take more memory, before it is taken; for example 12GB")
+      ->transform(CLI::AsSizeValue(/*kb_is_1000=*/true))
+      ->check(CLI::PositiveNumber)
+      ->type_name("SIZE");
+}
+
 void AddSampling(CLI::App* app, GenerationOptions& generation) {
   app->add_option("-n,--max-new-tokens", generation.max_new_tokens, "longest answer in tokens")
       ->capture_default_str()
@@ -119,6 +127,7 @@ CLI::App* AddDescribe(CLI::App& app, DescribeOptions& options) {
   options.prompt.prompt = kDefaultQuestion;
   command->add_option("images", options.prompt.images, "picture files");
   AddModel(command, options.model, {"w8a8d", "w4"});
+  AddMaxMemory(command, options.model);
   AddQuestion(command, options.prompt);
   AddPrompt(command, options.prompt);
   AddControlTokens(command, options.prompt);
@@ -138,6 +147,7 @@ CLI::App* AddChat(CLI::App& app, ChatOptions& options) {
       "input is a question.\n"
       "Example:\n  ixc chat --image photo.jpg --model internlm-xcomposer2-vl-7b");
   AddModel(command, options.model, {"w8a8d", "w4"});
+  AddMaxMemory(command, options.model);
   AddPrompt(command, options.prompt);
   AddControlTokens(command, options.prompt);
   command->add_option("-i,--image", options.prompt.images,
@@ -153,6 +163,7 @@ CLI::App* AddTrace(CLI::App& app, TraceOptions& options, std::string& logits) {
       "Example:\n  ixc trace --image photo.jpg --prompt \"<ImageHere>What is this?\" --hidden "
       "--out run.safetensors");
   AddModel(command, options.model, {"w8a8d", "w4"});
+  AddMaxMemory(command, options.model);
   AddQuestion(command, options.prompt);
   AddPrompt(command, options.prompt);
   command->add_option("--image", options.prompt.images, "picture file (once a picture)");

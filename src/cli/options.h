@@ -24,6 +24,7 @@ struct ModelOptions {
   std::string kv;          // "": by compute
   std::string pack_cache;  // "": none
   bool verify_pack = false;
+  uint64_t max_memory = 0;  // bytes; 0: no limit
 };
 
 // One question about pictures: what describe, chat and trace share.

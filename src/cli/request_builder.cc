@@ -1,5 +1,9 @@
 #include "cli/request_builder.h"
 
+#include <cinttypes>
+#include <cstdio>
+#include <fstream>
+
 #include "base/error.h"
 #include "base/mapped_file.h"
 #include "cli/default_model.h"
@@ -8,6 +12,22 @@
 #include "image/exif.h"
 
 namespace ixc {
+
+namespace {
+
+// Bytes that the system can give without swapping; all there are where it does not say.
+uint64_t AvailableMemory() {
+  std::ifstream file("/proc/meminfo");
+  for (std::string line; std::getline(file, line);) {
+    uint64_t kibibytes = 0;
+    if (std::sscanf(line.c_str(), "MemAvailable: %" SCNu64 " kB", &kibibytes) == 1) {
+      return kibibytes * 1024;
+    }
+  }
+  return UINT64_MAX;
+}
+
+}  // namespace
 
 EngineOptions ToEngineOptions(const ModelOptions& options) {
   EngineOptions engine;
@@ -22,6 +42,18 @@ EngineOptions ToEngineOptions(const ModelOptions& options) {
   engine.pack_cache = options.pack_cache;
   engine.verify_pack = options.verify_pack;
   engine.on_note = [](const std::string& note) { LogInfo(note); };
+  engine.max_memory = options.max_memory;
+  // Shown when it was asked for, and when it will not go well.
+  engine.on_memory_plan = [asked = options.max_memory > 0](uint64_t bytes,
+                                                           const std::string& line) {
+    if (asked) {
+      LogNotice(line);
+    } else if (bytes > AvailableMemory()) {
+      LogWarning(line);
+    } else {
+      LogInfo(line);
+    }
+  };
   return engine;
 }
 

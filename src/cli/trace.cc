@@ -175,6 +175,11 @@ int Run(const TraceOptions& options) {
   TraceFile file;
   const PromptSequence prompt = pipeline->BuildPrompt(request);
   std::vector<EncodedPicture> pictures;
+  std::vector<int64_t> image_tokens;
+  for (size_t i = 0; i < request.images.size(); ++i) {
+    image_tokens.push_back(pipeline->CountImageTokens(request.images[i], HdNumOf(request, i)));
+  }
+  pipeline->CheckMemory(request, pipeline->LayOut(prompt, image_tokens));
   for (size_t i = 0; i < request.images.size(); ++i) {
     pictures.push_back(pipeline->EncodePicture(request.images[i], HdNumOf(request, i), nullptr));
   }

@@ -106,6 +106,7 @@ class Engine::Impl {
     AssembledPrompt assembled = pipeline_->LayOut(prompt, CountImageTokens(request));
     result.prompt_tokens = assembled.num_tokens();
     result.image_tokens = assembled.image_tokens;
+    pipeline_->CheckMemory(request, assembled);
     result.cached_tokens = past.Rewind(*pipeline_, KeysOf(request, assembled));
 
     const auto pictures = EncodePictures(request, assembled, result.cached_tokens, events);

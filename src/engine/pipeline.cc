@@ -67,6 +67,10 @@ Pipeline::Pipeline(XComposer2 model, std::unique_ptr<ThreadPool> pool, Isa isa, 
       kv_dtype_(kv_dtype) {}
 
 std::unique_ptr<Pipeline> Pipeline::Load(const EngineOptions& options) {
+  MemoryGuard memory;
+  if (options.max_memory > 0 || options.on_memory_plan) {
+    memory = MemoryGuard(WeightDirectory::Open(options.model_dir), options);
+  }
   auto tokenizer = std::make_unique<Tokenizer>(Tokenizer::Load(options.model_dir));
   auto pool = std::make_unique<ThreadPool>(options.num_threads);
   const Compute compute{ChooseIsa(options.isa), pool.get()};
@@ -87,6 +91,7 @@ std::unique_ptr<Pipeline> Pipeline::Load(const EngineOptions& options) {
       std::make_unique<Pipeline>(std::move(model), std::move(pool), compute.isa, kv_dtype);
   pipeline->stop_ids_ = StopIds(*tokenizer);
   pipeline->tokenizer_ = std::move(tokenizer);
+  pipeline->memory_ = memory;
   return pipeline;
 }
 
@@ -189,6 +194,29 @@ PromptSequence Pipeline::BuildPrompt(const Request& request) const {
     chat.image_marks = ImageMarks::kStrict;  // the 4KHD reference has no loose way
   }
   return ixc::BuildPrompt(*tokenizer_, chat);
+}
+
+void Pipeline::CheckMemory(const Request& request, const AssembledPrompt& assembled) const {
+  const ModelConfig& config = model_.config();
+  MemoryGuard::Request needs;
+  needs.positions = assembled.num_tokens() + request.generation.max_new_tokens;
+  needs.sequences = request.generation.num_beams;
+  for (size_t i = 0; i < request.images.size(); ++i) {
+    const Image& image = request.images[i];
+    const PicturePlan plan =
+        PlanPicture(model_.kind(), config, image.width, image.height, HdNumOf(request, i));
+    // One picture at a time is encoded; its embeddings stay.
+    needs.other = std::max(needs.other, PlanPictureBytes(plan, config, assembled.num_tokens()));
+    needs.other += image.rgb.size();
+  }
+  if (request.images.empty()) {
+    PicturePlan none;
+    none.cells_per_side = 1;
+    needs.other = PlanPictureBytes(none, config, assembled.num_tokens());
+  }
+  const auto& decoder = model_.decoder().config();
+  memory_.Check(needs, {decoder.num_kv_heads, decoder.head_dim, kv_dtype_},
+                model_.decoder().num_layers());
 }
 
 Sequence Pipeline::NewSequence() const { return Sequence(model_, kv_dtype_); }

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "cache/kv_cache.h"
+#include "engine/memory_guard.h"
 #include "image/transform.h"
 #include "ixc/engine.h"
 #include "model/xcomposer2.h"
@@ -108,6 +109,10 @@ class Pipeline {
   void Embed(const PromptSequence& prompt, std::span<const EncodedPicture> pictures,
              int64_t first_row, AssembledPrompt& assembled) const;
 
+  // Throws when answering would take more memory than EngineOptions::max_memory. `assembled` comes
+  // from LayOut(); call before pictures are encoded.
+  void CheckMemory(const Request& request, const AssembledPrompt& assembled) const;
+
   Sequence NewSequence() const;
 
   struct PrefillOptions {
@@ -139,6 +144,7 @@ class Pipeline {
   DType kv_dtype_;
   std::unique_ptr<Tokenizer> tokenizer_;
   std::vector<int32_t> stop_ids_;
+  MemoryGuard memory_;
 };
 
 }  // namespace ixc

@@ -31,7 +31,7 @@ bool IsUnusedTowerTensor(std::string_view name) {
 
 // The first rule that matches takes the tensor; none: the model does not use it.
 constexpr auto kRules = std::to_array<PartRule>({
-    {"token embeddings", [](std::string_view n) { return n == "model.tok_embeddings.weight"; }},
+    {kPartEmbeddings, [](std::string_view n) { return n == "model.tok_embeddings.weight"; }},
     {kPartPartialLora,
      [](std::string_view n) { return StartsWith(n, "model.layers.") && Contains(n, "Plora_"); }},
     {"decoder norms",
@@ -68,7 +68,7 @@ MemoryPlan PlanMemory(const Census& census, const ModelConfig& config, DType wei
   MemoryPlan plan;
   plan.context = context;
   for (const CensusPart& part : census.parts) {
-    if (part.name != "token embeddings") plan.weights += part.num_bytes;
+    if (part.name != kPartEmbeddings) plan.weights += part.num_bytes;
   }
   const KvShape kv{static_cast<int>(config.num_kv_heads), static_cast<int>(config.head_dim),
                    weights_dtype == DType::kF32 ? DType::kF32 : DType::kF16};

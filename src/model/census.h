@@ -12,6 +12,7 @@
 namespace ixc {
 
 // Names of parts that are counted with.
+inline constexpr const char* kPartEmbeddings = "token embeddings";
 inline constexpr const char* kPartDecoderLinears = "decoder linears";
 inline constexpr const char* kPartPartialLora = "partial LoRA";
 inline constexpr const char* kPartOutputHead = "output head";
