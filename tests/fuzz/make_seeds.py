@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""Writes tests/fuzz/seeds: small valid inputs of each format. Needs torch and safetensors; the
-seeds are kept in the repository, so that fuzzing needs neither."""
+"""Writes tests/fuzz/seeds: small valid inputs of each format. Those of the weights need torch and
+safetensors (`make_seeds.py --no-weights` leaves them alone); the seeds are kept in the repository,
+so that fuzzing needs neither. The pictures come from tests/data/images."""
+import json
 import pathlib
 import shutil
+import struct
+import sys
 import zipfile
-
-import safetensors.torch
-import torch
 
 HERE = pathlib.Path(__file__).parent
 SEEDS = HERE / "seeds"
@@ -21,6 +22,8 @@ def folder(name):
 
 
 def tensors():
+    import torch
+
     base = torch.arange(6, dtype=torch.float32).reshape(2, 3)
     return {
         "contiguous": base,
@@ -33,7 +36,10 @@ def tensors():
     }
 
 
-def main():
+def weights():
+    import safetensors.torch
+    import torch
+
     safe = folder("safetensors")
     whole = {name: tensor.contiguous() for name, tensor in tensors().items()}
     safetensors.torch.save_file(whole, safe / "all.safetensors", {"format": "pt"})
@@ -53,6 +59,73 @@ def main():
         with zipfile.ZipFile(path) as archive:
             (pickles / f"{name}.pkl").write_bytes(archive.read(f"{name}/data.pkl"))
 
+
+def varint(value):
+    out = b""
+    while value >= 0x80:
+        out += bytes([value & 0x7F | 0x80])
+        value >>= 7
+    return out + bytes([value])
+
+
+def field(number, value):
+    """A field of a protocol buffer message: an integer, a float or bytes."""
+    if isinstance(value, int):
+        return varint(number << 3) + varint(value)
+    if isinstance(value, float):
+        return varint(number << 3 | 5) + struct.pack("<f", value)
+    return varint(number << 3 | 2) + varint(len(value)) + value
+
+
+def tokenizer_model():
+    normal, unknown, control, user_defined, byte = 1, 2, 3, 4, 6
+    pieces = [("<unk>", unknown), ("<s>", control), ("</s>", control), ("[UNUSED_TOKEN_145]", user_defined)]
+    pieces += [(text, normal) for text in ("a", "b", "ab", "\u2581", "\u2581ab", "\u4f60", "\u597d")]
+    bytes_of = [(f"<0x{value:02X}>", byte) for value in range(256)]
+    for name, with_bytes in (("letters", False), ("bytes", True)):
+        message = b""
+        for rank, (text, kind) in enumerate(pieces + bytes_of * with_bytes):
+            message += field(1, field(1, text.encode()) + field(2, -float(rank)) + field(3, kind))
+        message += field(2, field(3, 2) + field(35, int(with_bytes)))
+        message += field(3, field(3, 0) + field(4, 0) + field(5, 1))
+        yield name, message
+
+
+def texts():
+    values = {
+        "empty": {}, "list": [1, -2, 2.5, 1e300, True, None, "x"], "nested": [[[[{"a": [{}]}]]]],
+        "strings": {"\u4f60\u597d": "\u00e9\ud83d\ude00", "control": "\n\t\"\\\u0000"},
+        "numbers": [0, 18446744073709551615, -9223372036854775808, 1e-320, 0.1],
+    }
+    for name, value in values.items():
+        yield name, json.dumps(value).encode()
+
+
+def command_lines():
+    yield "batch", (b'{"image": "a.png", "prompt": "What?"}\n\n'
+                    b'{"image": ["a.png", "/b.png"], "extra": 1}\n{"prompt": "No picture?"}\n')
+    yield "history", b'[["Question?", "Answer."], ["<ImageHere>Again?", ""]]'
+    yield "conversation", json.dumps({
+        "format": "ixc-conversation", "version": 1, "system": "You are brief.",
+        "pictures": [{"file": "a.png", "hd_num": 9}], "turns": [["<ImageHere>What?", "A cat."]],
+    }).encode()
+    yield "text", '"Hello <s> [UNUSED_TOKEN_145] \u4f60\u597d"'.encode()
+    yield "ids", b"[1, 300, 5, 2]"
+
+
+def write(name, seeds):
+    path = folder(name)
+    for seed, content in seeds:
+        (path / seed).write_bytes(content)
+
+
+def main():
+    if "--no-weights" not in sys.argv:
+        weights()
+    write("tokenizer_model", tokenizer_model())
+    write("json", texts())
+    write("command_json", command_lines())
+    write("detokenize", [("ids", bytes(range(64)))])
     config = folder("config")
     for source in sorted(MODELS.glob("*/*config.json")) + sorted(MODELS.glob("*/*.index.json")):
         if source.name != "tokenizer_config.json":

@@ -1,0 +1,7 @@
+// A BMP file.
+#include "fuzz/fuzz_picture.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  ixc::FuzzPicture(ixc::DecodeBmp, data, size);
+  return 0;
+}
