@@ -100,7 +100,7 @@ class ClipJudge::Impl {
         pool_(options.num_threads),
         compute_{options.isa.empty() ? BestIsa() : ParseIsa(options.isa), &pool_},
         source_(Checkpoint::Open(directory)),
-        load_options_{std::nullopt, std::nullopt, false, options.on_load_progress},
+        load_options_{std::nullopt, std::nullopt, false, options.on_load_progress, {}},
         loader_(source_, load_options_, compute_),
         image_(LoadImageTower(loader_, config_)),
         image_norm_(loader_.LoadLayerNorm("visual.ln_post", config_.image.width)),
