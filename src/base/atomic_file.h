@@ -9,22 +9,23 @@
 #include <string>
 #include <string_view>
 
+#include "base/byte_sink.h"
+
 namespace ixc {
 
-class AtomicFile {
+class AtomicFile : public ByteSink {
  public:
   // An existing regular file is replaced at Commit() (through a symbolic link: the file it points
   // to); a directory or device under that name is an error. Every error names the path and the
   // system's reason (no space left, permission denied, ...).
   explicit AtomicFile(const std::filesystem::path& path);
-  ~AtomicFile();
+  ~AtomicFile() override;
   AtomicFile(const AtomicFile&) = delete;
   AtomicFile& operator=(const AtomicFile&) = delete;
 
-  void Write(std::span<const std::byte> bytes);
-  void Write(std::string_view text) { Write(std::as_bytes(std::span(text))); }
-  // Bytes written so far, buffered ones included.
-  uint64_t size() const { return size_; }
+  using ByteSink::Write;
+  void Write(std::span<const std::byte> bytes) override;
+  uint64_t size() const override { return size_; }
   void Commit();
 
  private:

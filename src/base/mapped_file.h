@@ -22,6 +22,11 @@ class MappedFile {
   // The whole file; empty for an empty file. Stays at its address when the object is moved.
   std::span<const std::byte> bytes() const { return {data_, size_}; }
 
+  // For who reads a large file once: the pages of `part` need not stay in memory. Later reads of
+  // them get the same bytes, from the disk if need be. Bytes that are not of this file are left
+  // alone.
+  void Release(std::span<const std::byte> part) const;
+
  private:
   std::filesystem::path path_;
   const std::byte* data_ = nullptr;

@@ -7,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "base/atomic_file.h"
 #include "base/checked.h"
 #include "base/error.h"
 #include "base/json.h"
@@ -199,32 +200,37 @@ void CheckNames(const std::vector<TensorSource>& tensors, const std::string& whe
 }  // namespace
 
 TensorSource SourceOf(std::string name, const TensorView& view) {
-  auto write = [data = view.data, size = view.NumBytes()](AtomicFile& out) {
+  auto write = [data = view.data, size = view.NumBytes()](ByteSink& out) {
     out.Write(std::span(data, size));
   };
   return {std::move(name), view.dtype, view.shape, write};
 }
 
-void WriteSafetensors(const std::filesystem::path& path, std::vector<TensorSource> tensors,
+void WriteSafetensors(ByteSink& out, const std::string& where, std::vector<TensorSource> tensors,
                       const std::map<std::string, std::string>& metadata) {
-  CheckNames(tensors, path.string());
+  CheckNames(tensors, where);
   std::stable_sort(tensors.begin(), tensors.end(),
                    [](const TensorSource& a, const TensorSource& b) {
                      return SizeOf(a.dtype) > SizeOf(b.dtype);
                    });
   const std::string header = MakeHeader(tensors, metadata);
   const uint64_t header_bytes = header.size();
-  AtomicFile file(path);
-  file.Write(std::as_bytes(std::span(&header_bytes, 1)));
-  file.Write(header);
+  out.Write(std::as_bytes(std::span(&header_bytes, 1)));
+  out.Write(header);
   for (const TensorSource& tensor : tensors) {
-    const uint64_t end = file.size() + BytesOf(tensor);
-    tensor.write(file);
-    if (file.size() != end) {
-      Fail("{}: tensor '{}' was written {} bytes short or long of its shape", path.string(),
-           tensor.name, file.size() > end ? file.size() - end : end - file.size());
+    const uint64_t end = out.size() + BytesOf(tensor);
+    tensor.write(out);
+    if (out.size() != end) {
+      Fail("{}: tensor '{}' was written {} bytes short or long of its shape", where, tensor.name,
+           out.size() > end ? out.size() - end : end - out.size());
     }
   }
+}
+
+void WriteSafetensors(const std::filesystem::path& path, std::vector<TensorSource> tensors,
+                      const std::map<std::string, std::string>& metadata) {
+  AtomicFile file(path);
+  WriteSafetensors(file, path.string(), std::move(tensors), metadata);
   file.Commit();
 }
 

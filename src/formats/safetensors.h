@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "base/atomic_file.h"
+#include "base/byte_sink.h"
 #include "formats/tensor_map.h"
 
 namespace ixc {
@@ -29,15 +29,19 @@ struct TensorSource {
   std::string name;
   DType dtype = DType::kF32;
   std::vector<int64_t> shape;
-  std::function<void(AtomicFile& out)> write;
+  std::function<void(ByteSink& out)> write;
 };
 
 // A source that writes the bytes of a view; they must outlive the call of WriteSafetensors.
 TensorSource SourceOf(std::string name, const TensorView& view);
 
-// Writes the file atomically: it appears complete or not at all. Tensors are laid out by falling
-// element size and otherwise in the order given, so that each one is aligned in the file, as the
-// format's own writer does. A name given twice is an error.
+// Writes a whole file to `out`; `where` names it in errors. Tensors are laid out by falling element
+// size and otherwise in the order given, so that each one is aligned in the file, as the format's
+// own writer does. A name given twice is an error. The same tensors always give the same bytes.
+void WriteSafetensors(ByteSink& out, const std::string& where, std::vector<TensorSource> tensors,
+                      const std::map<std::string, std::string>& metadata = {});
+
+// The same to a path, atomically: the file appears complete or not at all.
 void WriteSafetensors(const std::filesystem::path& path, std::vector<TensorSource> tensors,
                       const std::map<std::string, std::string>& metadata = {});
 

@@ -6,8 +6,8 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/sha256.h"
 #include "image/decode.h"
-#include "support/sha256.h"
 
 namespace ixc {
 namespace {

@@ -8,12 +8,12 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/mapped_file.h"
+#include "base/sha256.h"
 #include "formats/safetensors.h"
 #include "image/decode.h"
 #include "image/transform.h"
 #include "kernels/resize/resize.h"
 #include "model/image_tokens.h"
-#include "support/sha256.h"
 
 namespace ixc {
 namespace {

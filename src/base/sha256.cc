@@ -1,16 +1,11 @@
-// SHA-256 (FIPS 180-4) for comparing with reference hashes. For tests only: simple, not fast.
-#pragma once
+#include "base/sha256.h"
 
-#include <array>
+#include <algorithm>
 #include <bit>
-#include <cstddef>
-#include <cstdint>
-#include <span>
-#include <string>
+#include <cstring>
 
 namespace ixc {
-
-namespace sha256 {
+namespace {
 
 // The first 32 bits of the fractional parts of the cube roots of the first 64 primes.
 constexpr std::array<uint32_t, 64> kRoundConstants = {
@@ -23,11 +18,12 @@ constexpr std::array<uint32_t, 64> kRoundConstants = {
     0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
     0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
 
-inline void AddBlock(std::span<const uint8_t, 64> block, std::array<uint32_t, 8>& state) {
+void AddBlock(const std::byte* block, std::array<uint32_t, 8>& state) {
   std::array<uint32_t, 64> w;
   for (size_t i = 0; i < 16; ++i) {
-    w[i] = uint32_t{block[4 * i]} << 24 | uint32_t{block[4 * i + 1]} << 16 |
-           uint32_t{block[4 * i + 2]} << 8 | uint32_t{block[4 * i + 3]};
+    uint32_t word;
+    std::memcpy(&word, block + 4 * i, 4);
+    w[i] = __builtin_bswap32(word);
   }
   for (size_t i = 16; i < 64; ++i) {
     const uint32_t s0 = std::rotr(w[i - 15], 7) ^ std::rotr(w[i - 15], 18) ^ (w[i - 15] >> 3);
@@ -46,32 +42,46 @@ inline void AddBlock(std::span<const uint8_t, 64> block, std::array<uint32_t, 8>
   for (size_t i = 0; i < 8; ++i) state[i] += change[i];
 }
 
-}  // namespace sha256
+}  // namespace
 
-// 64 lower-case hexadecimal digits.
-inline std::string Sha256(std::span<const uint8_t> bytes) {
-  std::array<uint32_t, 8> state = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
-                                   0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
-  size_t position = 0;
-  for (; position + 64 <= bytes.size(); position += 64) {
-    sha256::AddBlock(bytes.subspan(position).first<64>(), state);
+void Sha256Hash::Update(std::span<const std::byte> bytes) {
+  size_ += bytes.size();
+  if (pending_ > 0) {
+    const size_t count = std::min(bytes.size(), block_.size() - pending_);
+    std::copy_n(bytes.begin(), count, block_.begin() + static_cast<std::ptrdiff_t>(pending_));
+    pending_ += count;
+    bytes = bytes.subspan(count);
+    if (pending_ < block_.size()) return;
+    AddBlock(block_.data(), state_);
+    pending_ = 0;
   }
-  // The rest, a one bit, zeros, and the length in bits as 8 big-endian bytes.
-  std::array<uint8_t, 128> tail{};
-  const size_t rest = bytes.size() - position;
-  for (size_t i = 0; i < rest; ++i) tail[i] = bytes[position + i];
-  tail[rest] = 0x80;
-  const size_t tail_size = rest < 56 ? 64 : 128;
-  const uint64_t bits = uint64_t{bytes.size()} * 8;
-  for (size_t i = 0; i < 8; ++i) tail[tail_size - 1 - i] = static_cast<uint8_t>(bits >> (8 * i));
-  for (size_t i = 0; i < tail_size; i += 64) {
-    sha256::AddBlock(std::span(tail).subspan(i).first<64>(), state);
+  for (; bytes.size() >= block_.size(); bytes = bytes.subspan(block_.size())) {
+    AddBlock(bytes.data(), state_);
   }
+  std::copy(bytes.begin(), bytes.end(), block_.begin());
+  pending_ = bytes.size();
+}
+
+std::string Sha256Hash::Finish() {
+  // A one bit, zeros, and the length in bits as 8 big-endian bytes end the last block.
+  const uint64_t bits = size_ * 8;
+  std::array<std::byte, 72> tail{std::byte{0x80}};
+  const size_t zeros = (pending_ < 56 ? 56 : 120) - pending_;
+  for (size_t i = 0; i < 8; ++i) {
+    tail[zeros + i] = static_cast<std::byte>(bits >> (56 - 8 * i));
+  }
+  Update(std::span(tail).first(zeros + 8));
   std::string hex;
-  for (const uint32_t word : state) {
+  for (const uint32_t word : state_) {
     for (int shift = 28; shift >= 0; shift -= 4) hex += "0123456789abcdef"[(word >> shift) & 15];
   }
   return hex;
+}
+
+std::string Sha256(std::span<const std::byte> bytes) {
+  Sha256Hash hash;
+  hash.Update(bytes);
+  return hash.Finish();
 }
 
 }  // namespace ixc
