@@ -264,8 +264,11 @@ constexpr std::string_view kZipMagic = "PK\3\4";
 
 bool IsTorchBin(std::span<const std::byte> bytes) {
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  return text.starts_with(kZipMagic) ||
-         (bytes.size() >= 2 && bytes[0] == kPickleProto && bytes[1] <= std::byte{5});
+  if (text.starts_with(kZipMagic)) return true;
+  // A safetensors file may begin with the same bytes, as the size of its header; then JSON follows.
+  constexpr size_t kJson = 8;
+  if (text.size() > kJson && text.substr(4, 5) == std::string_view("\0\0\0\0{", 5)) return false;
+  return bytes.size() >= 2 && bytes[0] == kPickleProto && bytes[1] <= std::byte{5};
 }
 
 TensorMap ParseTorchBin(std::span<const std::byte> bytes, const std::string& where) {
