@@ -3,10 +3,10 @@
 
 #include <fmt/format.h>
 
+#include "base/json.h"
 #include "cli/commands.h"
 #include "cli/interrupt.h"
 #include "cli/progress.h"
-#include "formats/checkpoint.h"
 
 namespace ixc {
 
@@ -19,30 +19,44 @@ std::optional<DType> ParseDType(const std::string& name) {
   return std::nullopt;
 }
 
-uint64_t TotalBytes(const std::string& directory) {
-  const Checkpoint checkpoint = Checkpoint::Open(directory);
-  uint64_t bytes = 0;
-  for (const TensorFile* file : checkpoint.files()) bytes += file->size();
-  return bytes;
+ConvertReport Convert(const ConvertCommandOptions& options) {
+  Progress progress;
+  ConvertOptions convert;
+  convert.dtype = ParseDType(options.dtype);
+  convert.max_shard_bytes = options.shard_size;
+  convert.overwrite = options.overwrite;
+  convert.on_progress = [&](double share) {
+    ThrowIfInterrupted();
+    progress.Update("converting", share);
+  };
+  try {
+    return ConvertCheckpoint(options.source, options.destination, convert);
+  } catch (const Interrupted&) {
+    progress.Clear();
+    fmt::print(stderr, "stopped; the same command goes on from here\n");
+    throw;
+  }
+}
+
+Json ToJson(const ConvertReport& report) {
+  return {{"files", report.files},
+          {"tensors", report.num_tensors},
+          {"bytes", report.num_bytes},
+          {"bytes_kept_from_interrupted_run", report.num_kept_bytes},
+          {"overflows", report.num_overflows}};
 }
 
 }  // namespace
 
 int Run(const ConvertCommandOptions& options) {
   CatchInterrupts();
-  Progress progress;
-  const double total = static_cast<double>(TotalBytes(options.source));
-  ConvertOptions convert;
-  convert.dtype = ParseDType(options.dtype);
-  convert.overwrite = options.overwrite;
-  convert.on_progress = [&](uint64_t bytes) {
-    ThrowIfInterrupted();
-    progress.Update("converting", static_cast<double>(bytes) / total);
-  };
-  const ConvertReport report = ConvertCheckpoint(options.source, options.destination, convert);
-  progress.Clear();
-  fmt::print("{} tensors, {:.1f} MB, in {}\n", report.num_tensors,
-             static_cast<double>(report.num_bytes) / 1e6, fmt::join(report.files, ", "));
+  const ConvertReport report = Convert(options);
+  if (options.json) {
+    fmt::print("{}\n", ToJson(report).dump());
+  } else {
+    fmt::print("{} tensors, {:.1f} MB, in {}\n", report.num_tensors,
+               static_cast<double>(report.num_bytes) / 1e6, fmt::join(report.files, ", "));
+  }
   if (report.num_overflows > 0) {
     fmt::print(stderr, "warning: {} values were too large for {} and became infinite\n",
                report.num_overflows, options.dtype);

@@ -1,11 +1,25 @@
 #include "formats/tensor_file.h"
 
+#include <map>
+
 #include "base/error.h"
 #include "formats/safetensors.h"
 #include "formats/torch_bin.h"
 
 namespace ixc {
 namespace {
+
+void AddSharedNames(TensorMap& map) {
+  std::map<std::string_view, size_t> positions;
+  for (size_t i = 0; i < map.tensors.size(); ++i) positions[map.tensors[i].name] = i;
+  std::vector<NamedTensor> shared;
+  for (const auto& [name, target] : map.metadata) {
+    const auto it = positions.find(target);
+    if (it == positions.end() || positions.contains(name)) continue;
+    shared.push_back({name, map.tensors[it->second].view});
+  }
+  map.tensors.insert(map.tensors.end(), shared.begin(), shared.end());
+}
 
 TensorMap Parse(const MappedFile& file) {
   const std::span<const std::byte> bytes = file.bytes();
@@ -15,7 +29,9 @@ TensorMap Parse(const MappedFile& file) {
     Fail("{}: a Git LFS pointer, not the weights; fetch them with 'git lfs pull'", where);
   }
   if (IsTorchBin(bytes) || file.path().extension() == ".bin") return ParseTorchBin(bytes, where);
-  return ParseSafetensors(bytes, where);
+  TensorMap map = ParseSafetensors(bytes, where);
+  AddSharedNames(map);
+  return map;
 }
 
 }  // namespace

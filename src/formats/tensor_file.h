@@ -13,6 +13,8 @@ namespace ixc {
 
 class TensorFile {
  public:
+  // A safetensors file written from tensors that shared their bytes holds one of them, and its
+  // metadata the others as "name": "name that is there"; they are found under both names.
   // Throws ixc::Error when the file cannot be mapped or parsed; says so when it is a Git LFS
   // pointer instead of the weights.
   explicit TensorFile(const std::filesystem::path& path);
@@ -23,6 +25,8 @@ class TensorFile {
   const TensorMap& contents() const { return contents_; }
   // nullptr when the file has no such tensor. Linear search: for files read whole, use contents().
   const TensorView* Find(std::string_view name) const;
+  // See MappedFile.
+  void Release(std::span<const std::byte> part) const { file_.Release(part); }
 
  private:
   MappedFile file_;
