@@ -52,8 +52,18 @@ struct EngineOptions {
   // Called before anything is allocated, with the bytes that the longest prompt would take and a
   // line that names the parts. May be empty.
   std::function<void(uint64_t bytes, const std::string& line)> on_memory_plan;
+  // A CLIP ViT-L/14-336 directory, whose vision tower is used when the model's directory has none.
+  std::string vit_dir;
+  // A PEFT LoRA directory (adapter_config.json, adapter_model.safetensors) on top of the model:
+  // applied beside the weights, or merged into them while loading.
+  std::string lora_dir;
+  bool merge_lora = false;
+  // Missing tensors of partial LoRA count as zero instead of being an error.
+  bool allow_missing_adapters = false;
   // Called while loading with the share done, 0 … 1. May be empty.
   std::function<void(double share)> on_load_progress;
+  // What a user should know and is no error: a line each. May be empty.
+  std::function<void(const std::string& line)> on_warning;
 };
 
 // Called while an answer is made; every member may be empty.

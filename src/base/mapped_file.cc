@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "base/mapped_byte.h"
+#include "base/release_pages.h"
 
 namespace ixc {
 namespace {
@@ -108,12 +109,7 @@ MappedFile::MappedFile(MappedFile&& other) noexcept
 
 void MappedFile::Release(std::span<const std::byte> part) const {
   if (part.data() < data_ || part.data() + part.size() > data_ + size_ || data_ == nullptr) return;
-  // Whole pages only; madvise wants its address on a page's border. The mapping begins on one.
-  const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-  const size_t begin = (static_cast<size_t>(part.data() - data_) + page - 1) / page * page;
-  const size_t end = static_cast<size_t>(part.data() + part.size() - data_) / page * page;
-  if (begin >= end) return;
-  madvise(const_cast<std::byte*>(data_) + begin, end - begin, MADV_DONTNEED);
+  ReleasePages(part);
 }
 
 MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {

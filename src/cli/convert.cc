@@ -52,7 +52,7 @@ int Run(const ConvertCommandOptions& options) {
   CatchInterrupts();
   const ConvertReport report = Convert(options);
   if (options.json) {
-    fmt::print("{}\n", ToJson(report).dump());
+    fmt::print("{}\n", ToText(ToJson(report)));
   } else {
     fmt::print("{} tensors, {:.1f} MB, in {}\n", report.num_tensors,
                static_cast<double>(report.num_bytes) / 1e6, fmt::join(report.files, ", "));

@@ -10,9 +10,9 @@
 #include "cli/interrupt.h"
 #include "cli/log.h"
 #include "cli/progress.h"
-#include "formats/verify.h"
 #include "formats/weight_directory.h"
 #include "model/census.h"
+#include "model/verify_directory.h"
 
 namespace ixc {
 
@@ -73,44 +73,93 @@ void PrintTable(const Census& census) {
       Megabytes(memory.activations), Megabytes(memory.Total()));
 }
 
-// Reads every weight; prints what is wrong and returns the exit code.
-int Verify(const Checkpoint& checkpoint) {
-  uint64_t total = 0;
-  for (const TensorFile* file : checkpoint.files()) total += file->size();
-  Progress progress;
-  const std::vector<std::string> defects = FindDefects(checkpoint, [&](uint64_t bytes) {
-    ThrowIfInterrupted();
-    progress.Update("reading weights", static_cast<double>(bytes) / static_cast<double>(total));
-  });
-  progress.Clear();
-  for (const std::string& defect : defects) LogError(defect);
-  if (defects.empty()) fmt::print(stderr, "every weight was read: no defect found\n");
-  return defects.empty() ? 0 : 1;
+Json ToJson(const VerifyReport& report) {
+  Json findings = Json::array();
+  for (const Finding& finding : report.findings) {
+    findings.push_back({{"severity", finding.is_error ? "error" : "warning"},
+                        {"where", finding.where},
+                        {"problem", finding.problem},
+                        {"advice", finding.advice}});
+  }
+  return {{"ok", !report.HasErrors()}, {"findings", std::move(findings)},
+          {"files", report.num_files}, {"tensors", report.num_tensors},
+          {"bytes", report.num_bytes}, {"checksums", report.num_checksums}};
 }
 
-}  // namespace
+VerifyReport Verify(const std::string& dir, const InspectOptions& options,
+                    const WeightDirectoryOptions& directory) {
+  Progress progress;
+  VerifyOptions verify;
+  verify.directory = directory;
+  verify.sha256_list = options.sha256_file;
+  verify.on_progress = [&](double share) {
+    ThrowIfInterrupted();
+    progress.Update("verifying", share);
+  };
+  return VerifyDirectory(dir, verify);
+}
 
-int Run(const InspectOptions& options) {
-  const std::string dir = ModelDirOrDefault(options.model_dir);
-  const WeightDirectory weights = WeightDirectory::Open(dir);
-  const Census census = TakeCensus(weights.checkpoint, weights.config, options.context);
-  CatchInterrupts();
+void Print(const VerifyReport& report) {
+  for (const Finding& finding : report.findings) {
+    std::string line = finding.where + ": " + finding.problem;
+    if (!finding.advice.empty()) line += "; " + finding.advice;
+    if (finding.is_error) {
+      LogError(line);
+    } else {
+      LogWarning("warning: " + line);
+    }
+  }
+  fmt::print("verified: {} tensors in {} files, {}, {} checksums; {} findings\n",
+             report.num_tensors, report.num_files, Megabytes(report.num_bytes),
+             report.num_checksums, report.findings.size());
+}
+
+// What the directory holds, in words or JSON; it must open.
+Json Describe(const std::string& dir, const InspectOptions& options,
+              const WeightDirectoryOptions& directory) {
+  const WeightDirectory weights = WeightDirectory::Open(dir, directory);
+  const Census census =
+      TakeCensus(weights.checkpoint, weights.config, weights.kind, options.context);
   std::optional<PictureForecast> picture;
   if (!options.prompt.images.empty()) picture = ForecastPicture(options, weights, census);
   if (options.json) {
     Json json = ToJson(census);
     if (weights.quantization) json["quantization"] = weights.quantization->type;
     if (picture) json["picture"] = ToJson(*picture);
-    fmt::print("{}\n", ToText(json));
-    return options.verify ? Verify(weights.checkpoint) : 0;
+    return json;
   }
+  for (const std::string& line : weights.warnings) LogWarning("warning: " + line);
   fmt::print("InternLM-XComposer2-{} in {}\n", Name(census.kind), dir);
   fmt::print("files        {}\n", fmt::join(census.files, ", "));
   if (weights.quantization) fmt::print("quantized as {}\n", weights.quantization->type);
   PrintShapes(weights.config);
+  if (weights.lora_adapter) {
+    fmt::print("LoRA on top  of {} linears\n", weights.lora_adapter->size());
+  }
   PrintTable(census);
   if (picture) Print(*picture, options.prompt.prompt);
-  return options.verify ? Verify(weights.checkpoint) : 0;
+  return {};
+}
+
+}  // namespace
+
+int Run(const InspectOptions& options) {
+  const std::string dir = ModelDirOrDefault(options.model_dir);
+  const WeightDirectoryOptions directory{options.vit_dir, options.lora_dir,
+                                         options.allow_missing_adapters};
+  CatchInterrupts();
+  std::optional<VerifyReport> report;
+  if (options.verify) report = Verify(dir, options, directory);
+  Json json = Json::object();
+  // A directory that does not open has its findings and nothing else.
+  if (!report || !report->kind.empty()) json = Describe(dir, options, directory);
+  if (report && !options.json) Print(*report);
+  if (report && options.json) {
+    json["directory"] = dir;
+    json["verify"] = ToJson(*report);
+  }
+  if (options.json) fmt::print("{}\n", ToText(json));
+  return report && report->HasErrors() ? 1 : 0;
 }
 
 }  // namespace ixc

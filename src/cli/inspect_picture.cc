@@ -124,7 +124,8 @@ PictureForecast ForecastPicture(const InspectOptions& options, const WeightDirec
   forecast.plan = PlanPicture(census.kind, weights.config, picture.width, picture.height, hd_num);
   forecast.text_tokens = CountTextTokens(weights.checkpoint.directory().string(), prompt.prompt);
   forecast.prompt_limit = MaxPromptTokens(census.kind, weights.config);
-  forecast.memory = TakeCensus(weights.checkpoint, weights.config, forecast.prompt_tokens()).memory;
+  forecast.memory =
+      TakeCensus(weights.checkpoint, weights.config, weights.kind, forecast.prompt_tokens()).memory;
   forecast.memory.activations =
       PlanPictureBytes(forecast.plan, weights.config, forecast.prompt_tokens());
 

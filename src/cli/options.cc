@@ -19,6 +19,16 @@ void AddThreads(CLI::App* app, int& num_threads, std::string& isa) {
       ->check(CLI::IsMember({"scalar", "avx2", "avx512", "avx512vnni", "amx"}));
 }
 
+// Tower and adapters; returns the option --lora.
+template <typename Options>
+CLI::Option* AddPartsFromElsewhere(CLI::App* app, Options& options) {
+  app->add_option("--vit-path", options.vit_dir,
+                  "CLIP ViT-L/14-336 directory: the vision tower of a model without its own");
+  app->add_flag("--allow-missing-adapters", options.allow_missing_adapters,
+                "count missing partial LoRA as zero");
+  return app->add_option("--lora", options.lora_dir, "PEFT LoRA directory to put on top");
+}
+
 void AddModel(CLI::App* app, ModelOptions& options, std::vector<std::string> schemes) {
   app->add_option(
       "-m,--model", options.model_dir,
@@ -44,6 +54,10 @@ void AddModel(CLI::App* app, ModelOptions& options, std::vector<std::string> sch
       ->check(CLI::IsMember(std::move(schemes)));
   app->add_option("--group", options.group, "w4: weights that share a scale (default 128)")
       ->check(CLI::IsMember({32, 64, 128}));
+  CLI::Option* lora = AddPartsFromElsewhere(app, options);
+  app->add_flag("--merge-lora", options.merge_lora,
+                "add the LoRA to the weights while loading instead of applying it beside them")
+      ->needs(lora);
 }
 
 void AddMaxMemory(CLI::App* app, ModelOptions& options) {
@@ -182,6 +196,7 @@ CLI::App* AddInspect(CLI::App& app, InspectOptions& options) {
       app.add_subcommand("inspect", "Show what a weight directory holds and the memory it needs");
   command->footer(
       "Example:\n  ixc inspect internlm-xcomposer2-vl-7b\n"
+      "  ixc inspect internlm-xcomposer2-vl-7b --verify --sha256 SHA256SUMS\n"
       "  ixc inspect internlm-xcomposer2-4khd-7b --image scan.png --hd-num 55 --draw views.png");
   command->add_option("dir,-m,--model", options.model_dir, "weight directory");
   command->add_option("--context", options.context, "positions to plan memory for")
@@ -196,21 +211,36 @@ CLI::App* AddInspect(CLI::App& app, InspectOptions& options) {
   AddPictureReading(command, options.prompt);
   command->add_option("--draw", options.draw_file, "draw the picture as the model sees it (PNG)")
       ->needs(image);
-  command->add_flag("--verify", options.verify,
-                    "read every weight: checksums, values that are not finite, empty matrices");
+  AddPartsFromElsewhere(command, options);
+  CLI::Option* verify = command->add_flag(
+      "--verify", options.verify,
+      "check everything: index, shapes, types, values, tokenizer, configuration, checksums");
+  command
+      ->add_option("--sha256", options.sha256_file,
+                   "checksums to compare, as sha256sum prints them")
+      ->needs(verify);
   command->add_flag("--json", options.json, "print one JSON object");
   return command;
 }
 
 CLI::App* AddConvert(CLI::App& app, ConvertCommandOptions& options) {
-  CLI::App* command =
-      app.add_subcommand("convert", "Rewrite a weight directory as safetensors, shard by shard");
-  command->footer("Example:\n  ixc convert internlm-xcomposer2-vl-7b vl-7b-f16 --dtype f16");
+  CLI::App* command = app.add_subcommand("convert", "Rewrite a weight directory as safetensors");
+  command->footer(
+      "An interrupted conversion leaves nothing that looks finished; the same command goes on "
+      "from\n"
+      "there. Both directories may be the same when the source has PyTorch .bin files.\n"
+      "Example:\n  ixc convert internlm-xcomposer2-vl-7b vl-7b-f16 --dtype f16 --shard-size 5GB");
   command->add_option("source", options.source, "weight directory")->required();
   command->add_option("destination", options.destination, "directory to write")->required();
   command->add_option("--dtype", options.dtype, "type of all weights (default: as stored)")
       ->check(CLI::IsMember({"f16", "bf16", "f32"}));
+  command
+      ->add_option("--shard-size", options.shard_size,
+                   "largest file, such as 5GB or 500MiB (default: the source's division)")
+      ->transform(CLI::AsSizeValue(true))
+      ->check(CLI::PositiveNumber);
   command->add_flag("--overwrite", options.overwrite, "replace files of the destination");
+  command->add_flag("--json", options.json, "print one JSON object");
   return command;
 }
 

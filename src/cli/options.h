@@ -25,6 +25,10 @@ struct ModelOptions {
   std::string pack_cache;  // "": none
   bool verify_pack = false;
   uint64_t max_memory = 0;  // bytes; 0: no limit
+  std::string vit_dir;
+  std::string lora_dir;
+  bool merge_lora = false;
+  bool allow_missing_adapters = false;
 };
 
 // One question about pictures: what describe, chat and trace share.
@@ -73,15 +77,21 @@ struct InspectOptions {
   PromptOptions prompt;   // at most one picture: what would become of it
   std::string draw_file;  // a PNG of the picture's views; "": none
   int64_t context = 0;    // positions to plan memory for; 0: the model's limit
-  bool verify = false;    // read every weight too
+  std::string vit_dir;
+  std::string lora_dir;
+  bool allow_missing_adapters = false;
+  bool verify = false;      // read every weight too
+  std::string sha256_file;  // of --verify: checksums as sha256sum prints them
   bool json = false;
 };
 
 struct ConvertCommandOptions {
   std::string source;
   std::string destination;
-  std::string dtype;  // f16, bf16, f32; "": as stored
+  std::string dtype;        // f16, bf16, f32; "": as stored
+  uint64_t shard_size = 0;  // bytes; 0: one file for each of the source's
   bool overwrite = false;
+  bool json = false;
 };
 
 struct QuantizeCommandOptions {

@@ -54,6 +54,11 @@ EngineOptions ToEngineOptions(const ModelOptions& options) {
       LogInfo(line);
     }
   };
+  engine.vit_dir = options.vit_dir;
+  engine.lora_dir = options.lora_dir;
+  engine.merge_lora = options.merge_lora;
+  engine.allow_missing_adapters = options.allow_missing_adapters;
+  engine.on_warning = [](const std::string& line) { LogWarning("warning: " + line); };
   return engine;
 }
 

@@ -42,7 +42,7 @@ uint64_t LoadedBytes(const CensusPart& part, const EngineOptions& options) {
 
 MemoryGuard::MemoryGuard(const WeightDirectory& weights, const EngineOptions& options)
     : limit_(options.max_memory) {
-  const Census census = TakeCensus(weights.checkpoint, weights.config, 0);
+  const Census census = TakeCensus(weights.checkpoint, weights.config, weights.kind, 0);
   for (const CensusPart& part : census.parts) {
     if (part.name != kPartEmbeddings) weights_ += LoadedBytes(part, options);
   }

@@ -20,6 +20,10 @@ std::optional<DType> ParseCast(const std::string& name) {
   Fail("unknown dtype '{}' to cast weights to; known are f16 and bf16", name);
 }
 
+WeightDirectoryOptions DirectoryOptions(const EngineOptions& options) {
+  return {options.vit_dir, options.lora_dir, options.allow_missing_adapters};
+}
+
 }  // namespace
 
 DType ChooseKvDtype(const EngineOptions& options, DType weight_dtype) {
@@ -69,7 +73,8 @@ Pipeline::Pipeline(XComposer2 model, std::unique_ptr<ThreadPool> pool, Isa isa, 
 std::unique_ptr<Pipeline> Pipeline::Load(const EngineOptions& options) {
   MemoryGuard memory;
   if (options.max_memory > 0 || options.on_memory_plan) {
-    memory = MemoryGuard(WeightDirectory::Open(options.model_dir), options);
+    memory =
+        MemoryGuard(WeightDirectory::Open(options.model_dir, DirectoryOptions(options)), options);
   }
   auto tokenizer = std::make_unique<Tokenizer>(Tokenizer::Load(options.model_dir));
   auto pool = std::make_unique<ThreadPool>(options.num_threads);
@@ -79,6 +84,9 @@ std::unique_ptr<Pipeline> Pipeline::Load(const EngineOptions& options) {
   load.scheme = ParseLoadScheme(options.scheme, options.group);
   load.on_progress = options.on_load_progress;
   load.pack_cache = {options.pack_cache, options.verify_pack, options.on_note};
+  load.on_warning = options.on_warning;
+  load.directory = DirectoryOptions(options);
+  load.merge_lora = options.merge_lora;
   XComposer2 model = XComposer2::Load(options.model_dir, load, compute);
   if (tokenizer->vocab_size() > model.config().vocab_size) {
     Fail(

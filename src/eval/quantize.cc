@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/atomic_directory.h"
+#include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "eval/calibration.h"
@@ -173,7 +174,7 @@ class Quantizer {
   // Progress by bytes while the sources are written.
   void ReportWriting(std::vector<TensorSource>& sources) {
     for (TensorSource& tensor : sources) {
-      tensor.write = [this, bytes = BytesOf(tensor), write = tensor.write](AtomicFile& out) {
+      tensor.write = [this, bytes = BytesOf(tensor), write = tensor.write](ByteSink& out) {
         write(out);
         written_ += bytes;
         Progress("writing", static_cast<double>(written_) /

@@ -29,14 +29,6 @@ bool Exists(const fs::path& path) {
   return fs::exists(path, code);
 }
 
-// Files that training leaves beside the weights.
-bool IsTrainingState(std::string_view name) {
-  for (std::string_view part : {"args", "arguments", "training", "optimizer", "scheduler"}) {
-    if (name.find(part) != name.npos) return true;
-  }
-  return false;
-}
-
 std::vector<std::string> FilesWithExtension(const fs::path& directory, std::string_view extension) {
   std::error_code code;
   fs::directory_iterator entries(directory, code);
@@ -78,10 +70,24 @@ std::optional<ShardName> ParseShardName(std::string_view name, std::string_view 
   return ShardName{std::string(name.substr(0, dash)), *part, *parts};
 }
 
+// The file of a download in progress, or one that stopped: names of browsers, curl, aria2, and
+// Hugging Face's own client.
+std::optional<std::string> UnfinishedDownload(const fs::path& directory) {
+  std::error_code code;
+  for (const fs::directory_entry& entry : fs::directory_iterator(directory, code)) {
+    const std::string name = entry.path().filename().string();
+    for (std::string_view end : {".incomplete", ".part", ".partial", ".crdownload", ".aria2"}) {
+      if (name.ends_with(end)) return name;
+    }
+  }
+  return std::nullopt;
+}
+
 [[noreturn]] void FailIncomplete(const fs::path& directory, const std::string& missing,
                                  const std::string& reason) {
-  Fail("{}: '{}' is missing, {}: the download is incomplete; fetch it again", directory.string(),
-       missing, reason);
+  const std::optional<std::string> part = UnfinishedDownload(directory);
+  Fail("{}: '{}' is missing, {}: the download is incomplete{}; fetch it again", directory.string(),
+       missing, reason, part ? fmt::format(" ('{}' is there)", *part) : "");
 }
 
 // Shards without an index must be one complete set.
@@ -156,6 +162,13 @@ FileSet FindFiles(const fs::path& directory, const Family& family) {
 
 }  // namespace
 
+bool IsTrainingState(std::string_view name) {
+  for (std::string_view part : {"args", "arguments", "training", "optimizer", "scheduler"}) {
+    if (name.find(part) != name.npos) return true;
+  }
+  return false;
+}
+
 WeightMap ParseWeightIndex(std::string_view text, const std::string& where) {
   const Json index = ParseJson(text, where);
   JsonFields(index, where).Object("weight_map");
@@ -185,6 +198,10 @@ Checkpoint Checkpoint::Open(const fs::path& directory) {
     for (const std::string& name : set.names) checkpoint.AddFile(name);
     checkpoint.CheckIndex(set.index_name, set.weight_map);
     return checkpoint;
+  }
+  if (const auto part = UnfinishedDownload(directory)) {
+    Fail("{}: no weights, but '{}': the download is incomplete; fetch it again", directory.string(),
+         *part);
   }
   Fail("{}: no weights: wanted model.safetensors, pytorch_model.bin or an index of such files",
        directory.string());
@@ -273,13 +290,15 @@ std::vector<const TensorFile*> Checkpoint::files() const {
   return files;
 }
 
-void Checkpoint::AdoptMissing(const Checkpoint& other,
-                              const std::function<bool(std::string_view)>& matches) {
-  bool adopted = false;
+size_t Checkpoint::AdoptMissing(const Checkpoint& other,
+                                const std::function<std::string(std::string_view)>& rename) {
+  size_t adopted = 0;
   for (const auto& [name, entry] : other.entries_) {
-    if (matches(name)) adopted |= entries_.emplace(name, entry).second;
+    std::string new_name = rename(name);
+    if (!new_name.empty() && entries_.emplace(std::move(new_name), entry).second) ++adopted;
   }
-  if (adopted) files_.insert(files_.end(), other.files_.begin(), other.files_.end());
+  if (adopted > 0) files_.insert(files_.end(), other.files_.begin(), other.files_.end());
+  return adopted;
 }
 
 void Checkpoint::Rename(const std::function<std::string(std::string_view)>& name_of) {

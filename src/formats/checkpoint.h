@@ -23,6 +23,9 @@ namespace ixc {
 std::map<std::string, std::string> ParseWeightIndex(std::string_view text,
                                                     const std::string& where);
 
+// Files that training leaves beside the weights: training_args.bin and the like, never weights.
+bool IsTrainingState(std::string_view name);
+
 class Checkpoint {
  public:
   // Maps and checks every file; reads no weights yet. Errors name the file: a shard that is
@@ -45,9 +48,11 @@ class Checkpoint {
   std::vector<std::string_view> names() const;  // sorted
   std::vector<const TensorFile*> files() const;
 
-  // Takes over the tensors of `other` that match and are missing here: quantized directories leave
-  // adapters in the directory that they were made from.
-  void AdoptMissing(const Checkpoint& other, const std::function<bool(std::string_view)>& matches);
+  // Takes over tensors of `other` that are missing here (quantized directories leave adapters in
+  // the directory that they were made from), each under the name that `rename` gives it; those that
+  // get an empty name stay. Returns how many were taken.
+  size_t AdoptMissing(const Checkpoint& other,
+                      const std::function<std::string(std::string_view)>& rename);
 
   // Gives every tensor the name that `name_of` makes of its own; two of one name are an error.
   void Rename(const std::function<std::string(std::string_view)>& name_of);

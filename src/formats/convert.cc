@@ -19,6 +19,7 @@
 #include "base/resumable_file.h"
 #include "formats/checkpoint.h"
 #include "formats/convert_plan.h"
+#include "formats/quant_description.h"
 #include "formats/safetensors.h"
 #include "formats/staging_directory.h"
 
@@ -228,7 +229,7 @@ std::string ConfigWithDType(const fs::path& path, DType dtype) {
   Json config = ReadJsonFile(path);
   if (!config.is_object()) Fail("{}: not a JSON object", path.string());
   config["torch_dtype"] = TorchName(dtype);
-  return config.dump(2) + "\n";
+  return ToText(config, 2) + "\n";
 }
 
 // Size and time of a file, to notice that the source is not the same any more.
@@ -355,6 +356,10 @@ ConvertReport ConvertCheckpoint(const fs::path& source, const fs::path& destinat
   if (const auto note = StagingDirectory::PendingNote(destination)) {
     return FinishPending(source, destination, options, *note);
   }
+  if (options.dtype && ReadQuantDescription(source, source)) {
+    Fail("{}: quantized weights and their scales keep their types; leave the dtype out",
+         source.string());
+  }
   const Checkpoint checkpoint = Checkpoint::Open(source);
   const ConvertPlan plan = PlanConversion(checkpoint, options.dtype, options.max_shard_bytes);
   std::error_code code;
@@ -382,7 +387,7 @@ ConvertReport ConvertCheckpoint(const fs::path& source, const fs::path& destinat
     WriteStaged(staging.PathOf(kSafetensorsIndexName), std::as_bytes(std::span(plan.index)));
   }
   ConvertReport report = converter.Finish();
-  staging.Publish(names, NoteOf(source, options, report, checkpoint).dump());
+  staging.Publish(names, ToText(NoteOf(source, options, report, checkpoint)));
   return report;
 }
 

@@ -102,7 +102,7 @@ class Planner {
     index["metadata"]["total_size"] = plan_.num_bytes;
     Json& map = index["weight_map"] = Json::object();
     for (const auto& [name, shard] : shard_of_) map[name] = plan_.shards[shard].name;
-    return index.dump(2) + "\n";
+    return ToText(index, 2) + "\n";
   }
 
   std::optional<DType> dtype_;

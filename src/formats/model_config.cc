@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/mapped_file.h"
+#include "formats/foreign_model.h"
 
 namespace ixc {
 namespace {
@@ -72,8 +73,14 @@ VisionConfig ReadVisionConfig(const JsonFields& fields) {
 // What the arithmetic of this engine takes for granted.
 void RejectOtherModels(const JsonFields& fields) {
   const std::string type = fields.StringOr("model_type", "internlmxcomposer2");
-  if (type != "internlmxcomposer2" && type != "internlm2") {
-    fields.Reject("model_type", "'internlmxcomposer2' (this engine runs no other model)");
+  // The original and its fine-tuned versions go by all three.
+  if (type != "internlmxcomposer2" && type != "internlm2" && type != "internlm") {
+    const Json* architectures = fields.Find("architectures");
+    const bool named = architectures != nullptr && architectures->is_array() &&
+                       !architectures->empty() && architectures->front().is_string();
+    Fail("{}: a model of type '{}'{}; {}", fields.where(), type,
+         named ? fmt::format(" ({})", architectures->front().get<std::string>()) : "",
+         kModelsThatRun);
   }
   if (fields.Bool("bias")) fields.Reject("bias", "false (linears with bias are not supported)");
   if (fields.BoolOr("tie_word_embeddings", false)) {
@@ -182,8 +189,13 @@ LoraConfig ParseLoraConfig(std::string_view text, const std::string& where) {
 
 double LoraConfig::Scale(const std::string& linear) const {
   const auto value = [&](const std::map<std::string, int64_t>& pattern, int64_t otherwise) {
-    const auto it = pattern.find(linear);
-    return static_cast<double>(it == pattern.end() ? otherwise : it->second);
+    for (size_t begin = 0; begin < linear.size();) {
+      const auto it = pattern.find(linear.substr(begin));
+      if (it != pattern.end()) return static_cast<double>(it->second);
+      const size_t dot = linear.find('.', begin);
+      begin = dot == linear.npos ? linear.size() : dot + 1;
+    }
+    return static_cast<double>(otherwise);
   };
   const double r = value(rank_pattern, rank);
   return value(alpha_pattern, alpha) / (use_rslora ? std::sqrt(r) : r);

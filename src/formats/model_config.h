@@ -66,7 +66,9 @@ struct LoraConfig {
   std::map<std::string, int64_t> rank_pattern;  // keys like "attention.wqkv"
   std::map<std::string, int64_t> alpha_pattern;
 
-  // alpha / rank, or alpha / sqrt(rank) with rslora, for a linear such as "attention.wqkv".
+  // alpha / rank, or alpha / sqrt(rank) with rslora, for a linear such as "attention.wqkv" or
+  // "model.layers.0.attention.wqkv". A pattern's key names the linears whose name it ends, at a
+  // dot; the longest goes first.
   double Scale(const std::string& linear) const;
 };
 

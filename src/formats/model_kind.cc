@@ -71,9 +71,12 @@ const char* Verdict(const Signal& signal) {
 
 const char* Name(ModelKind kind) { return kind == ModelKind::kVl ? "VL" : "4KHD"; }
 
-ModelKind DetectModelKind(const ModelConfig& config, const Checkpoint& checkpoint) {
-  const Signal signals[] = {Separators(checkpoint), ProjectorColumns(config, checkpoint),
-                            LoraRanks(checkpoint), PositionRows(config, checkpoint)};
+ModelKind DetectModelKind(const ModelConfig& config, const Checkpoint& checkpoint,
+                          const KindOptions& options) {
+  Signal signals[] = {Separators(checkpoint), ProjectorColumns(config, checkpoint),
+                      LoraRanks(checkpoint), PositionRows(config, checkpoint)};
+  if (options.ignore_adapters) signals[2].vl = signals[2].hd = true;
+  if (options.ignore_positions) signals[3].vl = signals[3].hd = true;
   if (std::all_of(std::begin(signals), std::end(signals), [](const Signal& s) { return s.vl; })) {
     return ModelKind::kVl;
   }

@@ -23,8 +23,13 @@ const char* Name(ModelKind kind);
 //   rows of the position table     (img_size / P)^2 + 1, or          (image_size / P)^2 + 1
 //                                  4KHD's number (resized at load)
 // Otherwise the error lists what each of them says. A checkpoint whose adapters lie in another
-// directory must have adopted them.
-ModelKind DetectModelKind(const ModelConfig& config, const Checkpoint& checkpoint);
+// directory must have adopted them. Signals that the options switch off count as either.
+struct KindOptions {
+  bool ignore_adapters = false;   // the checkpoint may lack them
+  bool ignore_positions = false;  // the tower is not the checkpoint's own
+};
+ModelKind DetectModelKind(const ModelConfig& config, const Checkpoint& checkpoint,
+                          const KindOptions& options = {});
 
 // Factor of the partial LoRA of a linear ("attention.wqkv"): from adapter_config.json when there is
 // one, else 2 for attention.wqkv of 4KHD and 1 for all others.

@@ -109,7 +109,7 @@ void StagingDirectory::Publish(const std::vector<std::string>& names, const std:
   SyncDirectory(staging_);
   const Json journal = {{"version", kJournalVersion}, {"note", note}, {"files", names}};
   AtomicFile file(staging_ / kJournalName);
-  file.Write(journal.dump() + "\n");
+  file.Write(ToText(journal) + "\n");
   file.Commit();
   SyncDirectory(staging_);
   Move(names);

@@ -13,9 +13,15 @@
 namespace ixc {
 namespace {
 
+constexpr const char* kGetAgain = "download the file again";
+
 struct BadValues {
-  uint64_t count = 0;
+  uint64_t nan = 0;
+  uint64_t positive_infinity = 0;
+  uint64_t negative_infinity = 0;
   uint64_t first = 0;
+
+  uint64_t Count() const { return nan + positive_infinity + negative_infinity; }
 };
 
 template <typename T>
@@ -23,10 +29,12 @@ BadValues CountNonFinite(const TensorView& tensor) {
   BadValues bad;
   const uint64_t elements = static_cast<uint64_t>(tensor.NumElements());
   for (uint64_t i = 0; i < elements; ++i) {
-    T value;
-    std::memcpy(&value, tensor.data + i * sizeof(T), sizeof(T));
-    if (std::isfinite(ToFloat(value))) continue;
-    if (bad.count++ == 0) bad.first = i;
+    T stored;
+    std::memcpy(&stored, tensor.data + i * sizeof(T), sizeof(T));
+    const float value = ToFloat(stored);
+    if (std::isfinite(value)) continue;
+    if (bad.Count() == 0) bad.first = i;
+    ++(std::isnan(value) ? bad.nan : value > 0 ? bad.positive_infinity : bad.negative_infinity);
   }
   return bad;
 }
@@ -55,45 +63,47 @@ bool IsZeroThroughout(const TensorView& tensor) {
   return std::all_of(tensor.data, end, [](std::byte byte) { return byte == std::byte{0}; });
 }
 
-std::optional<std::string> DefectOf(const NamedTensor& tensor) {
+std::optional<Finding> CheckTensor(const TensorFile& file, const NamedTensor& tensor) {
   const TensorView& view = tensor.view;
+  const std::string where = fmt::format("{}: tensor '{}'", file.path().string(), tensor.name);
   const BadValues bad = CountNonFinite(view);
-  if (bad.count > 0) {
-    return fmt::format("{} of {} values are not finite, the first is number {}", bad.count,
-                       view.NumElements(), bad.first);
+  if (bad.Count() > 0) {
+    return Finding{
+        true, where,
+        fmt::format("{} of {} values are not finite ({} NaN, {} +inf, {} -inf), the first "
+                    "is number {}",
+                    bad.Count(), view.NumElements(), bad.nan, bad.positive_infinity,
+                    bad.negative_infinity, bad.first),
+        "download the file again, or convert it again from float32 or bfloat16"};
   }
   const bool adapter = tensor.name.find("Plora_") != tensor.name.npos;
-  if (IsMatrix(view) && !adapter && IsZeroThroughout(view)) return "is zero throughout";
-  return std::nullopt;
-}
-
-void FindBadChecksums(const TensorFile& file, std::vector<std::string>& defects) {
-  if (!IsTorchBin(file.bytes())) return;
-  for (const ZipEntry& entry : ReadZip(file.bytes(), file.path().string())) {
-    if (CrcMatches(entry)) continue;
-    defects.push_back(fmt::format("{}: '{}' does not have its checksum; download it again",
-                                  file.path().string(), entry.name));
+  if (IsMatrix(view) && !adapter && IsZeroThroughout(view)) {
+    return Finding{true, where, "is zero throughout", kGetAgain};
   }
+  return std::nullopt;
 }
 
 }  // namespace
 
-std::vector<std::string> FindDefects(const Checkpoint& checkpoint,
-                                     const std::function<void(uint64_t bytes)>& progress) {
-  std::vector<std::string> defects;
-  uint64_t bytes = 0;
-  for (const TensorFile* file : checkpoint.files()) {
-    FindBadChecksums(*file, defects);
-    for (const NamedTensor& tensor : file->contents().tensors) {
-      if (const std::optional<std::string> defect = DefectOf(tensor)) {
-        defects.push_back(
-            fmt::format("{}: tensor '{}': {}", file->path().string(), tensor.name, *defect));
-      }
-      bytes += tensor.view.NumBytes();
-      if (progress) progress(bytes);
+std::vector<Finding> VerifyValues(const TensorFile& file,
+                                  const std::function<void(uint64_t bytes)>& progress) {
+  std::vector<Finding> findings;
+  const std::string path = file.path().string();
+  if (IsTorchBin(file.bytes())) {
+    for (const ZipEntry& entry : ReadZip(file.bytes(), path)) {
+      if (CrcMatches(entry)) continue;
+      findings.push_back(
+          {true, path, fmt::format("'{}' does not have its checksum", entry.name), kGetAgain});
     }
   }
-  return defects;
+  uint64_t bytes = 0;
+  for (const NamedTensor& tensor : file.contents().tensors) {
+    if (auto finding = CheckTensor(file, tensor)) findings.push_back(*std::move(finding));
+    bytes += tensor.view.NumBytes();
+    file.Release({tensor.view.data, tensor.view.NumBytes()});
+    if (progress) progress(bytes);
+  }
+  return findings;
 }
 
 }  // namespace ixc

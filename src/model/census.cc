@@ -85,9 +85,10 @@ MemoryPlan PlanMemory(const Census& census, const ModelConfig& config, DType wei
 
 }  // namespace
 
-Census TakeCensus(const Checkpoint& checkpoint, const ModelConfig& config, int64_t context) {
+Census TakeCensus(const Checkpoint& checkpoint, const ModelConfig& config, ModelKind kind,
+                  int64_t context) {
   Census census;
-  census.kind = DetectModelKind(config, checkpoint);
+  census.kind = kind;
   census.directory = checkpoint.directory().string();
   for (const TensorFile* file : checkpoint.files()) {
     census.files.push_back(file->path().filename().string());

@@ -45,6 +45,7 @@ struct Census {
 };
 
 // context 0: the longest prompt of the model.
-Census TakeCensus(const Checkpoint& checkpoint, const ModelConfig& config, int64_t context);
+Census TakeCensus(const Checkpoint& checkpoint, const ModelConfig& config, ModelKind kind,
+                  int64_t context);
 
 }  // namespace ixc

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "model/merge_lora.h"
 #include "model/quantized_loader.h"
 
 namespace ixc {
@@ -31,6 +32,16 @@ std::vector<TensorView> WeightLoader::GetParts(const MatrixSpec& spec) {
     if (parts[i].dtype != parts[0].dtype) {
       Fail("tensors '{}' ({}) and '{}' ({}) belong together and must have one dtype", spec.names[0],
            Name(parts[0].dtype), spec.names[i], Name(parts[i].dtype));
+    }
+  }
+  merged_.clear();
+  if (lora_ == nullptr || !options_.merge_lora) return parts;
+  constexpr std::string_view kWeight = ".weight";
+  for (size_t i = 0; i < parts.size(); ++i) {
+    std::string_view linear = spec.names[i];
+    linear.remove_suffix(linear.ends_with(kWeight) ? kWeight.size() : 0);
+    if (const LoraPair* lora = lora_->Find(linear)) {
+      parts[i].data = merged_.emplace_back(MergeLora(parts[i], *lora, compute_)).data();
     }
   }
   return parts;
@@ -70,6 +81,12 @@ WeightMatrix WeightLoader::PackWeight(const MatrixSpec& spec, LinearKind kind) {
            quantization->type);
     }
     if (!IsQuantized(source_, spec.names)) return PackFloats(spec);
+    if (lora_ != nullptr && options_.merge_lora) {
+      Fail(
+          "{}: nothing can be merged into quantized weights; leave --merge-lora out, and the LoRA "
+          "is applied beside them",
+          quantization->path);
+    }
     QuantizedMatrix matrix =
         LoadQuantized(source_, {spec.names, spec.shapes, spec.row_order}, compute_);
     CountBytes(matrix.NumBytes());
@@ -116,28 +133,49 @@ LayerNormWeights WeightLoader::LoadLayerNorm(const std::string& prefix, int64_t 
   return {LoadVector(prefix + ".weight", {width}), LoadVector(prefix + ".bias", {width})};
 }
 
+void WeightLoader::AddPartialLora(const LoraPart& part, int64_t inputs,
+                                  std::span<const int64_t> row_order, PartialLoraLinear& linear) {
+  const std::string a_name = part.prefix + ".Plora_A.weight";
+  const std::string b_name = part.prefix + ".Plora_B.weight";
+  const TensorView* a = source_.Find(a_name);
+  if (a == nullptr || a->shape.empty()) {
+    if (options_.directory.allow_missing_adapters && source_.Find(b_name) == nullptr) return;
+    Fail("tensor '{}' is missing: this is no XComposer2 checkpoint, or not all of it", a_name);
+  }
+  const int64_t rank = a->shape[0];
+  PartialLoraLinear::Adapter adapter;
+  adapter.a = LoadMatrix(a_name, {rank, inputs});
+  adapter.b = LoadMatrix(b_name, {part.outputs, rank}, row_order);
+  adapter.scale = part.scale;
+  adapter.first_output = part.first_output;
+  linear.adapters.push_back(std::move(adapter));
+}
+
+void WeightLoader::AddLora(const LoraPart& part, std::span<const int64_t> row_order,
+                           PartialLoraLinear& linear) {
+  const LoraPair* lora = lora_ == nullptr ? nullptr : lora_->Find(part.prefix);
+  if (lora == nullptr || options_.merge_lora) return;
+  PartialLoraLinear::Adapter adapter;
+  adapter.a = PackMatrix(std::span(&lora->a, 1), lora->a.dtype, {}, compute_);
+  adapter.b = PackMatrix(std::span(&lora->b, 1), lora->b.dtype, row_order, compute_);
+  adapter.scale = static_cast<float>(lora->scale);
+  adapter.first_output = part.first_output;
+  adapter.all_rows = true;
+  linear.adapters.push_back(std::move(adapter));
+}
+
 PartialLoraLinear WeightLoader::LoadPartialLora(std::span<const LoraPart> parts, int64_t inputs,
                                                 LinearKind kind,
                                                 std::span<const int64_t> row_order) {
   PartialLoraLinear linear;
   MatrixSpec stacked{{}, {}, row_order};
   int64_t first_output = 0;
-  for (const LoraPart& part : parts) {
+  for (LoraPart part : parts) {
     stacked.names.push_back(part.prefix + ".weight");
     stacked.shapes.push_back({part.outputs, inputs});
-
-    const std::string a_name = part.prefix + ".Plora_A.weight";
-    const TensorView* a = source_.Find(a_name);
-    if (a == nullptr || a->shape.empty()) {
-      Fail("tensor '{}' is missing: this is no XComposer2 checkpoint, or not all of it", a_name);
-    }
-    const int64_t rank = a->shape[0];
-    PartialLoraLinear::Adapter adapter;
-    adapter.a = LoadMatrix(a_name, {rank, inputs});
-    adapter.b = LoadMatrix(part.prefix + ".Plora_B.weight", {part.outputs, rank}, row_order);
-    adapter.scale = part.scale;
-    adapter.first_output = first_output;
-    linear.adapters.push_back(std::move(adapter));
+    part.first_output = first_output;
+    AddPartialLora(part, inputs, row_order, linear);
+    AddLora(part, row_order, linear);
     first_output += part.outputs;
   }
   linear.weight = LoadWeight(stacked, kind);

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "formats/weight_directory.h"
 #include "model/linear.h"
 #include "model/pack_cache.h"
 #include "model/vision_tower.h"
@@ -18,17 +19,20 @@ struct LoadOptions {
   std::optional<DType> cast_float32_to;           // F16 or BF16
   std::optional<LoadScheme> scheme;               // integers for the decoder's linears and head
   bool random_integers = false;                   // made-up ones of the scheme: measurements only
+  WeightDirectoryOptions directory;               // tower and adapters from elsewhere
+  bool merge_lora = false;                        // ordinary LoRA into the weights, not beside them
   std::function<void(double share)> on_progress;  // 0 … 1; may be empty
   PackCacheOptions pack_cache;                    // directories only
+  std::function<void(const std::string& line)> on_warning;  // may be empty
 };
 
 class WeightLoader {
  public:
   // All must outlive the loader. `packs`, if not null, has matrices that were packed before, or
-  // takes note of those that are packed now.
+  // takes note of those that are packed now. lora: ordinary LoRA to put on top, or nullptr.
   WeightLoader(const WeightSource& source, const LoadOptions& options, const Compute& compute,
-               PackCache* packs = nullptr)
-      : source_(source), options_(options), compute_(compute), packs_(packs) {}
+               PackCache* packs = nullptr, const LoraAdapter* lora = nullptr)
+      : source_(source), options_(options), compute_(compute), packs_(packs), lora_(lora) {}
 
   // The tensors `names`, each [rows, ...] with `inputs` elements a row, stacked.
   struct MatrixSpec {
@@ -51,11 +55,13 @@ class WeightLoader {
   Linear LoadLinear(const std::string& prefix, int64_t outputs, int64_t inputs);
   LayerNormWeights LoadLayerNorm(const std::string& prefix, int64_t width);
 
-  // One linear with partial LoRA; PREFIX.Plora_A.weight tells the rank.
+  // One linear with partial LoRA; PREFIX.Plora_A.weight tells the rank. Ordinary LoRA of this
+  // linear becomes another adapter, or, merged, part of the weight.
   struct LoraPart {
     std::string prefix;
     int64_t outputs = 0;
     float scale = 1.0f;
+    int64_t first_output = 0;
   };
   PartialLoraLinear LoadPartialLora(std::span<const LoraPart> parts, int64_t inputs,
                                     LinearKind kind, std::span<const int64_t> row_order = {});
@@ -67,11 +73,16 @@ class WeightLoader {
   std::vector<TensorView> GetParts(const MatrixSpec& spec);
   TensorView Get(const std::string& name, const std::vector<int64_t>& shape);
   void CountBytes(uint64_t bytes);
+  void AddPartialLora(const LoraPart& part, int64_t inputs, std::span<const int64_t> row_order,
+                      PartialLoraLinear& linear);
+  void AddLora(const LoraPart& part, std::span<const int64_t> row_order, PartialLoraLinear& linear);
 
   const WeightSource& source_;
   const LoadOptions& options_;
   const Compute& compute_;
   PackCache* packs_;
+  const LoraAdapter* lora_;
+  std::vector<AlignedBuffer> merged_;  // of the matrix at hand
   uint64_t loaded_bytes_ = 0;
 };
 

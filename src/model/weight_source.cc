@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/half.h"
 #include "base/release_pages.h"
+#include "formats/tensor_catalog.h"
 
 namespace ixc {
 
@@ -28,8 +29,7 @@ void CheckpointWeights::Release(const TensorView& tensor) const {
 
 SyntheticWeights::SyntheticWeights(const ModelConfig& config, ModelKind kind, DType dtype)
     : dtype_(dtype) {
-  AddDecoder(config, kind);
-  AddTower(config, kind);
+  AddTensors(config, kind);
   size_t largest = 0;
   for (const auto& [name, tensor] : tensors_) largest = std::max(largest, tensor.NumBytes());
   numbers_ = AlignedBuffer(largest);
@@ -53,71 +53,14 @@ SyntheticWeights::SyntheticWeights(const ModelConfig& config, ModelKind kind, DT
   for (auto& [name, tensor] : tensors_) tensor.data = numbers_.data();
 }
 
-void SyntheticWeights::Add(const std::string& name, std::vector<int64_t> shape) {
-  tensors_[name] = {dtype_, std::move(shape), nullptr};
-}
-
-void SyntheticWeights::AddDecoder(const ModelConfig& config, ModelKind kind) {
+void SyntheticWeights::AddTensors(const ModelConfig& config, ModelKind kind) {
   constexpr int64_t kRank = 256;
-  const int64_t qkv_rank = kind == ModelKind::kVl ? kRank : 8;
-  const int64_t hidden = config.hidden_size;
-  const int64_t inner = config.intermediate_size;
-  const int64_t qkv = (config.num_heads + 2 * config.num_kv_heads) * config.head_dim;
-  Add("model.tok_embeddings.weight", {config.vocab_size, hidden});
-  Add("model.norm.weight", {hidden});
-  Add("output.weight", {config.vocab_size, hidden});
-  for (int i = 0; i < config.num_layers; ++i) {
-    const std::string prefix = "model.layers." + std::to_string(i) + ".";
-    const auto linear = [&](const std::string& name, int64_t outputs, int64_t inputs,
-                            int64_t rank) {
-      Add(prefix + name + ".weight", {outputs, inputs});
-      Add(prefix + name + ".Plora_A.weight", {rank, inputs});
-      Add(prefix + name + ".Plora_B.weight", {outputs, rank});
-    };
-    Add(prefix + "attention_norm.weight", {hidden});
-    Add(prefix + "ffn_norm.weight", {hidden});
-    linear("attention.wqkv", qkv, hidden, qkv_rank);
-    linear("attention.wo", hidden, hidden, kRank);
-    linear("feed_forward.w1", inner, hidden, kRank);
-    linear("feed_forward.w3", inner, hidden, kRank);
-    linear("feed_forward.w2", hidden, inner, kRank);
-  }
-}
-
-void SyntheticWeights::AddTower(const ModelConfig& config, ModelKind kind) {
-  const VisionConfig& vision = config.vision;
-  const int64_t width = vision.hidden_size;
-  const int64_t side = ViewSize(kind, config) / vision.patch_size;
-  const std::string tower = "vit.vision_tower.vision_model.";
-  const auto norm = [&](const std::string& prefix) {
-    Add(prefix + ".weight", {width});
-    Add(prefix + ".bias", {width});
-  };
-  const auto linear = [&](const std::string& prefix, int64_t outputs, int64_t inputs) {
-    Add(prefix + ".weight", {outputs, inputs});
-    Add(prefix + ".bias", {outputs});
-  };
-  Add(tower + "embeddings.class_embedding", {width});
-  Add(tower + "embeddings.patch_embedding.weight",
-      {width, 3, vision.patch_size, vision.patch_size});
-  Add(tower + "embeddings.position_embedding.weight", {side * side + 1, width});
-  norm(tower + "pre_layrnorm");
-  for (int i = 0; i < vision.num_layers; ++i) {
-    const std::string prefix = tower + "encoder.layers." + std::to_string(i) + ".";
-    norm(prefix + "layer_norm1");
-    norm(prefix + "layer_norm2");
-    for (const char* name : {"q_proj", "k_proj", "v_proj", "out_proj"}) {
-      linear(prefix + "self_attn." + name, width, width);
-    }
-    linear(prefix + "mlp.fc1", vision.intermediate_size, width);
-    linear(prefix + "mlp.fc2", width, vision.intermediate_size);
-  }
-  const int64_t merged = PatchMerge(kind) * PatchMerge(kind) * width;
-  linear("vision_proj.0", config.hidden_size, merged);
-  linear("vision_proj.2", config.hidden_size, config.hidden_size);
-  if (kind != ModelKind::kVl) {
-    Add("plora_sub_GN", {1, 1, 1, merged});
-    Add("plora_glb_GN", {1, 1, merged});
+  constexpr int64_t kHdQkvRank = 8;
+  for (ExpectedTensor& tensor : ExpectedTensors(config, kind)) {
+    const bool is_qkv = tensor.name.find("attention.wqkv.") != tensor.name.npos;
+    const int64_t rank = kind == ModelKind::k4khd && is_qkv ? kHdQkvRank : kRank;
+    std::replace(tensor.shape.begin(), tensor.shape.end(), kAnySize, rank);
+    tensors_[tensor.name] = {dtype_, std::move(tensor.shape), nullptr};
   }
 }
 

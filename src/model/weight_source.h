@@ -67,9 +67,7 @@ class SyntheticWeights : public WeightSource {
   uint64_t total_bytes() const override;
 
  private:
-  void Add(const std::string& name, std::vector<int64_t> shape);
-  void AddDecoder(const ModelConfig& config, ModelKind kind);
-  void AddTower(const ModelConfig& config, ModelKind kind);
+  void AddTensors(const ModelConfig& config, ModelKind kind);
 
   DType dtype_;
   std::map<std::string, TensorView, std::less<>> tensors_;

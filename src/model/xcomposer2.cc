@@ -164,10 +164,17 @@ std::string DescribePacking(const LoadOptions& options) {
 
 XComposer2 XComposer2::Load(const std::filesystem::path& dir, const LoadOptions& options,
                             const Compute& compute) {
-  WeightDirectory directory = WeightDirectory::Open(dir);
-  const ModelSpec spec{directory.config, directory.kind, directory.lora};
+  WeightDirectory directory = WeightDirectory::Open(dir, options.directory);
+  const auto warn = [&](const std::string& line) {
+    if (options.on_warning) options.on_warning(line);
+  };
+  for (const std::string& line : directory.warnings) warn(line);
+  const ModelSpec spec{directory.config, directory.kind, directory.lora, directory.lora_adapter};
   std::unique_ptr<PackCache> packs;
-  if (!options.pack_cache.directory.empty()) {
+  const bool merges = spec.lora_adapter && options.merge_lora;
+  if (!options.pack_cache.directory.empty() && merges) {
+    warn("packed weights with a LoRA in them are not kept: --pack-cache is not used");
+  } else if (!options.pack_cache.directory.empty()) {
     packs = std::make_unique<PackCache>(options.pack_cache, directory.checkpoint,
                                         DescribePacking(options));
   }
@@ -185,7 +192,8 @@ XComposer2 XComposer2::Build(std::unique_ptr<WeightSource> weights, const ModelS
   XComposer2 model;
   model.kind_ = kind;
   model.config_ = config;
-  WeightLoader loader(*weights, options, compute, packs);
+  WeightLoader loader(*weights, options, compute, packs,
+                      spec.lora_adapter ? &*spec.lora_adapter : nullptr);
   model.embeddings_ = weights->Get("model.tok_embeddings.weight",
                                    std::vector<int64_t>{config.vocab_size, config.hidden_size});
   model.tower_ = LoadTower(loader, *weights, config, kind, compute);

@@ -25,6 +25,7 @@ struct ModelSpec {
   ModelConfig config;
   ModelKind kind = ModelKind::kVl;
   std::optional<LoraConfig> lora;
+  std::optional<LoraAdapter> lora_adapter = std::nullopt;  // ordinary LoRA on top
 };
 
 // Linear -> exact GELU -> Linear: from tower features to the decoder's embeddings.
@@ -35,7 +36,8 @@ struct Projector {
 
 class XComposer2 {
  public:
-  // Reads and packs all weights. Errors name the tensor or field that is missing or wrong.
+  // Reads and packs all weights. Errors name the tensor or field that is missing or wrong; what a
+  // user should know besides goes to options.on_warning.
   static XComposer2 Load(const std::filesystem::path& dir, const LoadOptions& options,
                          const Compute& compute);
 

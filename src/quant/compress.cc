@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/atomic_directory.h"
+#include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "formats/running_names.h"
@@ -166,7 +167,7 @@ class Compressor {
       for (const Part& part : parts) source.shape[0] += part.num_rows();
     }
     if (source.shape.size() == 2) source.shape[1] = parts[0].num_columns();
-    source.write = [this, parts](AtomicFile& out) {
+    source.write = [this, parts](ByteSink& out) {
       for (const Part& part : parts) {
         std::vector<std::byte> row(part.RowBytes());
         for (int64_t r = 0; r < part.num_rows(); ++r) {
@@ -201,18 +202,18 @@ class Compressor {
     weight.name = prefix + ".weight";
     weight.dtype = index.dtype = DType::kI8;
     weight.shape = {static_cast<int64_t>(coded.stream.size())};
-    weight.write = [this, encode](AtomicFile& out) {
+    weight.write = [this, encode](ByteSink& out) {
       const NibbleCoded again = encode();
       out.Write(again.stream);
       Progress(again.stream.size());
     };
     index.name = prefix + ".index";
     index.shape = {static_cast<int64_t>(coded.index.size())};
-    index.write = [bytes = coded.index](AtomicFile& out) { out.Write(bytes); };
+    index.write = [bytes = coded.index](ByteSink& out) { out.Write(bytes); };
     info.name = prefix + ".info";
     info.dtype = DType::kI64;
     info.shape = {5};
-    info.write = [k, n](AtomicFile& out) {
+    info.write = [k, n](ByteSink& out) {
       const int64_t values[] = {1, 1, k, n, kNibbleCodec};
       out.Write(std::as_bytes(std::span(values)));
     };

@@ -101,7 +101,7 @@ TensorSource RowsSource(std::string name, DType dtype, std::vector<int64_t> shap
   source.name = std::move(name);
   source.dtype = dtype;
   source.shape = shape;
-  source.write = [shape, dtype, &compute, fill = std::move(fill)](AtomicFile& out) {
+  source.write = [shape, dtype, &compute, fill = std::move(fill)](ByteSink& out) {
     const size_t row_bytes = static_cast<size_t>(shape[1]) * SizeOf(dtype);
     std::vector<std::byte> block(row_bytes * static_cast<size_t>(std::min(kRowsAtOnce, shape[0])));
     for (int64_t first = 0; first < shape[0]; first += kRowsAtOnce) {
@@ -125,7 +125,7 @@ TensorSource ValuesSource(std::string name, DType dtype, std::vector<int64_t> sh
   source.name = std::move(name);
   source.dtype = dtype;
   source.shape = std::move(shape);
-  source.write = [values = std::move(values)](AtomicFile& out) {
+  source.write = [values = std::move(values)](ByteSink& out) {
     out.Write(std::as_bytes(std::span(values)));
   };
   return source;

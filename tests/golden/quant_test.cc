@@ -3,6 +3,7 @@
 // an activation's integer, and flips move logits).
 #include <gtest/gtest.h>
 
+#include "base/sha256.h"
 #include "engine/generate.h"
 #include "engine/pipeline.h"
 #include "eval/calibration.h"
@@ -15,7 +16,6 @@
 #include "quant/nibble_codec.h"
 #include "quant/tp_split.h"
 #include "support/golden.h"
-#include "support/sha256.h"
 #include "unit/temp_dir.h"
 
 namespace ixc {

@@ -119,6 +119,41 @@ TEST(Checkpoint, DirectoriesWithoutOneModelAreErrors) {
   EXPECT_PRED2(Contains, OpenError(dir), "are not of one set and there is no index");
 }
 
+// The first byte of the header's size is the one that begins a pickle.
+TEST(Checkpoint, NoSafetensorsFileIsTakenForAPickle) {
+  const TempDir dir;
+  const TensorView view{DType::kF32, {2, 3}, reinterpret_cast<const std::byte*>(kValues)};
+  int met = 0;
+  for (size_t length = 1; length < 600; length += 4) {
+    const auto path = dir.path() / "model.safetensors";
+    WriteSafetensors(path, {SourceOf("a", view)}, {{"note", std::string(length, 'x')}});
+    met += ReadAll(path)[0] == '\x80';
+    EXPECT_EQ(Checkpoint::Open(dir.path()).names().size(), 1u) << length;
+  }
+  EXPECT_GT(met, 0);
+}
+
+TEST(Checkpoint, PointsAtDownloadsInProgress) {
+  const TempDir dir;
+  dir.Write("model.safetensors.incomplete", "x");
+  EXPECT_EQ(OpenError(dir), dir.path().string() +
+                                ": no weights, but 'model.safetensors.incomplete': the download is "
+                                "incomplete; fetch it again");
+  WriteFile(dir.path() / kFirst, {"a"});
+  EXPECT_PRED2(Contains, OpenError(dir),
+               "the download is incomplete ('model.safetensors.incomplete' is there); fetch it");
+}
+
+TEST(Checkpoint, FindsTensorsThatShareTheirBytes) {
+  const TempDir dir;
+  const TensorView view{DType::kF32, {2, 3}, reinterpret_cast<const std::byte*>(kValues)};
+  WriteSafetensors(dir.path() / "model.safetensors", {SourceOf("a", view)},
+                   {{"format", "pt"}, {"tied", "a"}, {"stray", "none"}});
+  const Checkpoint checkpoint = Checkpoint::Open(dir.path());
+  EXPECT_EQ(checkpoint.names(), (std::vector<std::string_view>{"a", "tied"}));
+  EXPECT_EQ(checkpoint.Find("tied")->data, checkpoint.Find("a")->data);
+}
+
 TEST(Checkpoint, SaysWhatAPointerFileIs) {
   const TempDir dir;
   dir.Write("model.safetensors", "version https://git-lfs.github.com/spec/v1\noid sha256:0\n");
@@ -132,12 +167,15 @@ TEST(Checkpoint, AdoptsMissingTensors) {
   Checkpoint checkpoint = Checkpoint::Open(quantized.path());
   {
     const Checkpoint other = Checkpoint::Open(original.path());
-    checkpoint.AdoptMissing(other, [](std::string_view name) { return name != "y"; });
+    const size_t adopted = checkpoint.AdoptMissing(other, [](std::string_view name) {
+      return name == "y" ? std::string() : name == "a" ? "a" : "b." + std::string(name);
+    });
+    EXPECT_EQ(adopted, 1u);
   }
-  EXPECT_EQ(checkpoint.names(), (std::vector<std::string_view>{"a", "x.Plora_A"}));
+  EXPECT_EQ(checkpoint.names(), (std::vector<std::string_view>{"a", "b.x.Plora_A"}));
   EXPECT_EQ(checkpoint.FileOf("a").path().parent_path(), quantized.path());
-  EXPECT_EQ(checkpoint.FileOf("x.Plora_A").path().parent_path(), original.path());
-  EXPECT_EQ(ReadAsFloat(checkpoint.Get("x.Plora_A", {2, 3}), "x.Plora_A")[5], 6.0f);
+  EXPECT_EQ(checkpoint.FileOf("b.x.Plora_A").path().parent_path(), original.path());
+  EXPECT_EQ(ReadAsFloat(checkpoint.Get("b.x.Plora_A", {2, 3}), "x.Plora_A")[5], 6.0f);
 }
 
 }  // namespace

@@ -108,7 +108,7 @@ TEST(ModelConfig, BadValuesAreErrorsThatNameTheField) {
       {R"({"bias": true})", "field 'bias' wanted false"},
       {R"({"tie_word_embeddings": true})", "field 'tie_word_embeddings' wanted false"},
       {R"({"hidden_act": "gelu"})", "field 'hidden_act' wanted 'silu', found \"gelu\""},
-      {R"({"model_type": "llama"})", "this engine runs no other model"},
+      {R"({"model_type": "llama"})", "a model of type 'llama'; ixc runs InternLM-XComposer2"},
       {R"({"torch_dtype": "int8"})", "field 'torch_dtype' wanted 'float32'"},
       {R"({"img_size": 491})", "'img_size' wanted a multiple of the patch size (14)"},
       {R"({"vision_config": {"hidden_size": 65}})",
