@@ -26,7 +26,7 @@ def main():
         scratch = pathlib.Path(scratch)
         write_source(scratch / "source", options.megabytes)
         settings = {
-            "copy, 12 files": Kills(scratch / "source", scratch, ("--shard-size", "10MB")),
+            "copy, many files": Kills(scratch / "source", scratch, ("--shard-size", "1MB")),
             "to float32": Kills(scratch / "source", scratch, ("--dtype", "f32")),
             ".bin in place": Kills(MODELS / "vl-b", scratch, in_place=True),
         }
