@@ -123,7 +123,7 @@ TensorSource SourceOf(const std::string& name, Bytes bytes) {
   return {name,
           DType::kU8,
           {static_cast<int64_t>(bytes.size() + padding)},
-          [bytes, padding](AtomicFile& out) {
+          [bytes, padding](ByteSink& out) {
             static constexpr std::byte kZeros[kAlignment] = {};
             out.Write(bytes);
             out.Write(Bytes(kZeros).first(padding));
