@@ -19,11 +19,11 @@ struct LoadOptions {
   std::optional<DType> cast_float32_to;           // F16 or BF16
   std::optional<LoadScheme> scheme;               // integers for the decoder's linears and head
   bool random_integers = false;                   // made-up ones of the scheme: measurements only
-  WeightDirectoryOptions directory;               // tower and adapters from elsewhere
-  bool merge_lora = false;                        // ordinary LoRA into the weights, not beside them
   std::function<void(double share)> on_progress;  // 0 … 1; may be empty
   PackCacheOptions pack_cache;                    // directories only
-  std::function<void(const std::string& line)> on_warning;  // may be empty
+  WeightDirectoryOptions directory = {};          // tower and adapters from elsewhere
+  bool merge_lora = false;                        // ordinary LoRA into the weights, not beside them
+  std::function<void(const std::string& line)> on_warning = {};  // may be empty
 };
 
 class WeightLoader {
