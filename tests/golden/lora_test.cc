@@ -1,6 +1,7 @@
 // Ordinary LoRA on top of a model, against weights computed here: W + s B A in double precision.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <map>
@@ -140,7 +141,7 @@ class Lora : public ::testing::Test {
     Pipeline::PrefillOptions prefill;
     prefill.all_rows = true;
     const Matrix hidden = pipeline->Prefill(prompt, sequence, prefill);
-    return {pipeline->Logits(hidden), pipeline->Step(17, sequence)};
+    return {pipeline->Logits(hidden), pipeline->Step(std::array{int32_t{17}}, sequence)};
   }
 
   static double Difference(const Matrix& a, const Matrix& b) {
