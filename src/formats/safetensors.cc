@@ -17,7 +17,6 @@ namespace ixc {
 namespace {
 
 constexpr uint64_t kSizeBytes = 8;
-constexpr size_t kDataAlignment = 64;
 constexpr char kMetadataKey[] = "__metadata__";
 
 constexpr DType kDTypes[] = {DType::kF32, DType::kF16, DType::kBF16, DType::kF64, DType::kI8,
@@ -173,7 +172,7 @@ uint64_t BytesOf(const TensorSource& tensor) {
 }
 
 std::string MakeHeader(const std::vector<TensorSource>& tensors,
-                       const std::map<std::string, std::string>& metadata) {
+                       const std::map<std::string, std::string>& metadata, size_t alignment) {
   Json header = Json::object();
   if (!metadata.empty()) header[kMetadataKey] = metadata;
   uint64_t offset = 0;
@@ -184,7 +183,7 @@ std::string MakeHeader(const std::vector<TensorSource>& tensors,
     offset = end;
   }
   std::string text = ToText(header);
-  while ((kSizeBytes + text.size()) % kDataAlignment != 0) text += ' ';
+  while ((kSizeBytes + text.size()) % alignment != 0) text += ' ';
   return text;
 }
 
@@ -207,13 +206,13 @@ TensorSource SourceOf(std::string name, const TensorView& view) {
 }
 
 void WriteSafetensors(ByteSink& out, const std::string& where, std::vector<TensorSource> tensors,
-                      const std::map<std::string, std::string>& metadata) {
+                      const std::map<std::string, std::string>& metadata, size_t alignment) {
   CheckNames(tensors, where);
   std::stable_sort(tensors.begin(), tensors.end(),
                    [](const TensorSource& a, const TensorSource& b) {
                      return SizeOf(a.dtype) > SizeOf(b.dtype);
                    });
-  const std::string header = MakeHeader(tensors, metadata);
+  const std::string header = MakeHeader(tensors, metadata, alignment);
   const uint64_t header_bytes = header.size();
   out.Write(std::as_bytes(std::span(&header_bytes, 1)));
   out.Write(header);
@@ -228,9 +227,9 @@ void WriteSafetensors(ByteSink& out, const std::string& where, std::vector<Tenso
 }
 
 void WriteSafetensors(const std::filesystem::path& path, std::vector<TensorSource> tensors,
-                      const std::map<std::string, std::string>& metadata) {
+                      const std::map<std::string, std::string>& metadata, size_t alignment) {
   AtomicFile file(path);
-  WriteSafetensors(file, path.string(), std::move(tensors), metadata);
+  WriteSafetensors(file, path.string(), std::move(tensors), metadata, alignment);
   file.Commit();
 }
 

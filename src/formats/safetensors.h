@@ -23,6 +23,8 @@ namespace ixc {
 // overlaps, holes, bytes past the last tensor, a file that ends too early.
 TensorMap ParseSafetensors(std::span<const std::byte> bytes, const std::string& where);
 
+inline constexpr size_t kSafetensorsAlignment = 8;
+
 // A tensor to be written. `write` hands over exactly shape x dtype bytes, in any portions, when
 // its turn comes: a converter never holds more than one tensor.
 struct TensorSource {
@@ -38,11 +40,14 @@ TensorSource SourceOf(std::string name, const TensorView& view);
 // Writes a whole file to `out`; `where` names it in errors. Tensors are laid out by falling element
 // size and otherwise in the order given, so that each one is aligned in the file, as the format's
 // own writer does. A name given twice is an error. The same tensors always give the same bytes.
+// The first tensor starts at a multiple of `alignment` bytes, 8 as in the format's own writer.
 void WriteSafetensors(ByteSink& out, const std::string& where, std::vector<TensorSource> tensors,
-                      const std::map<std::string, std::string>& metadata = {});
+                      const std::map<std::string, std::string>& metadata = {},
+                      size_t alignment = kSafetensorsAlignment);
 
 // The same to a path, atomically: the file appears complete or not at all.
 void WriteSafetensors(const std::filesystem::path& path, std::vector<TensorSource> tensors,
-                      const std::map<std::string, std::string>& metadata = {});
+                      const std::map<std::string, std::string>& metadata = {},
+                      size_t alignment = kSafetensorsAlignment);
 
 }  // namespace ixc

@@ -353,7 +353,8 @@ void PackCache::Save() {
   }
   try {
     WriteSafetensors(path_, std::move(tensors),
-                     {{"ixc_pack", kVersion}, {"key", key_}, {"matrices", matrices.dump()}});
+                     {{"ixc_pack", kVersion}, {"key", key_}, {"matrices", matrices.dump()}},
+                     kAlignment);
     Note(path_.string() + ": packed weights are written");
   } catch (const Error& error) {  // a full disk is no reason not to answer
     Note(std::string(error.what()) + "; the next start packs again");
