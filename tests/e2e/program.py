@@ -12,6 +12,7 @@ IXC = os.environ.get("IXC_PROGRAM", str(SOURCE_DIR / "build" / "release" / "ixc"
 MODELS = SOURCE_DIR / "tests" / "data" / "models"
 IMAGES = SOURCE_DIR / "tests" / "data" / "images"
 TINY_VL = SOURCE_DIR / "models" / "tiny-vl"
+TINY_4KHD = SOURCE_DIR / "models" / "tiny-4khd"
 
 
 def run(*arguments, stdin=None, env=None, timeout=300):
