@@ -91,6 +91,9 @@ class LineEditor::Terminal {
 
   Outcome Read(std::string& line) {
     int count = 0;
+    // Before the prompt is shown, not at the first key as el_gets() does: a Ctrl-D typed in between
+    // would be the terminal driver's and get lost.
+    el_set(editor_, EL_PREP_TERM, 1);
     const char* typed = el_gets(editor_, &count);
     if (IsInterrupted()) {
       el_reset(editor_);
