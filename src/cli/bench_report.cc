@@ -94,7 +94,7 @@ void BenchReport::PrintJson(const Figure& figure) const {
     json["extrapolated_layers"] = figure.extrapolation->whole_layers;
     json["extrapolated_seconds"] = figure.extrapolation->whole_seconds;
   }
-  fmt::print("{}\n", json.dump());
+  fmt::print("{}\n", ToText(json));
 }
 
 // The columns are the fields of the JSON lines.
@@ -141,7 +141,7 @@ void BenchReport::Explain(const std::string& operation, const std::string& kerne
   if (setting_.format == BenchFormat::kJson) {
     const Json json = {
         {"figure", "explain"}, {"operation", operation}, {"kernel", kernel}, {"reason", reason}};
-    fmt::print("{}\n", json.dump());
+    fmt::print("{}\n", ToText(json));
   } else {
     const char* comment = setting_.format == BenchFormat::kCsv ? "# " : "";
     fmt::print("{}{:<34} {:<20} {}\n", comment, operation, kernel, reason);

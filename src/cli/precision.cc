@@ -7,6 +7,8 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/printable.h"
+#include "base/utf8.h"
 #include "cli/commands.h"
 #include "cli/default_model.h"
 #include "cli/interrupt.h"
@@ -16,7 +18,6 @@
 #include "eval/picture_folder.h"
 #include "eval/predictions.h"
 #include "text/tokenizer.h"
-#include "text/utf8.h"
 
 namespace ixc {
 namespace {
@@ -50,7 +51,8 @@ EngineOptions EngineOf(const PrecisionOptions& options) {
 std::string KeyOf(const PrecisionOptions& options, const fs::path& picture) {
   const bool whole_path =
       options.keys.empty() ? !IsReference(options) : options.keys == std::string("path");
-  return whole_path ? picture.string() : picture.filename().string();
+  const std::string key = whole_path ? picture.string() : picture.filename().string();
+  return IsUtf8(key) ? key : Printable(key);  // JSON cannot hold any other bytes
 }
 
 class PrecisionRun {
@@ -126,7 +128,7 @@ class PrecisionRun {
                          {"kept", kept},
                          {"failed", failed_},
                          {"skipped", folder_.skipped.size()}};
-      fmt::print("{}\n", json.dump());
+      fmt::print("{}\n", ToText(json));
       return;
     }
     fmt::print("{} pictures: {} answered, {} kept, {} failed, {} entries skipped; {}\n",
@@ -204,7 +206,7 @@ int CompareFiles(const PrecisionOptions& options) {
     }
     json["only_a"] = paired.only_a;
     json["only_b"] = paired.only_b;
-    fmt::print("{}\n", json.dump());
+    fmt::print("{}\n", ToText(json));
     return 0;
   }
   fmt::print("{} of {} answers are identical\n", identical, paired.pairs.size());

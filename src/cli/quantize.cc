@@ -43,7 +43,7 @@ int Run(const QuantizeCommandOptions& options) {
     const Json json = {{"scheme", options.scheme},      {"file", report.file},
                        {"bytes", report.num_bytes},     {"linears", report.num_linears},
                        {"weights", report.num_weights}, {"bits_per_weight", bits}};
-    fmt::print("{}\n", json.dump());
+    fmt::print("{}\n", ToText(json));
   } else {
     fmt::print("{} linears in {}, {:.2f} bits a weight; {:.1f} MB in {}\n", report.num_linears,
                options.scheme, bits, static_cast<double>(report.num_bytes) / 1e6, report.file);

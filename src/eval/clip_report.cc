@@ -139,7 +139,7 @@ std::string ReportJson(const ClipReport& report) {
   json["count"] = report.pictures.size();
   if (report.files.size() == 1) {
     json.update(ScoresJson(report, 0));
-    return json.dump();
+    return ToText(json);
   }
   json["a"] = ScoresJson(report, 0);
   json["b"] = ScoresJson(report, 1);
@@ -149,7 +149,7 @@ std::string ReportJson(const ClipReport& report) {
     json["difference"]["interval_95"] = {difference.low, difference.high};
   }
   json["unpaired"] = report.unpaired;
-  return json.dump();
+  return ToText(json);
 }
 
 std::string ReportCsv(const ClipReport& report) {

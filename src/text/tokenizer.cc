@@ -13,7 +13,7 @@
 #include "base/mapped_file.h"
 #include "text/sentencepiece_model.h"
 #include "text/text_stages.h"
-#include "text/utf8.h"
+#include "base/utf8.h"
 
 namespace ixc {
 namespace {

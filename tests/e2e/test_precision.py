@@ -38,6 +38,15 @@ class Precision(ProgramTest):
         self.describe("--keys", "name", out=self.folder / "named.json")
         self.assertIn("1.png", json.loads((self.folder / "named.json").read_text()))
 
+    def test_names_that_are_not_utf8(self):
+        name = os.fsencode(self.images) + b"/caf\xe9.png"
+        shutil.copyfile(self.images / "1.png", name)
+        self.describe("--keys", "name", "--max-new-tokens", 4)
+        answers = json.loads(self.out.read_text())
+        self.assertEqual(list(answers), ["1.png", "2.png", "3.png", "caf\\xe9.png"])
+        again = json.loads(self.describe("--keys", "name", "--resume", "--json"))
+        self.assertEqual((again["answered"], again["kept"]), (0, 4))
+
     def test_what_is_no_picture_is_skipped_with_a_warning(self):
         (self.images / "notes.png").write_text("not a picture")
         (self.images / "folder").mkdir()

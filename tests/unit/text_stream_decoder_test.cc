@@ -3,8 +3,8 @@
 #include <random>
 
 #include "base/error.h"
+#include "base/utf8.h"
 #include "text/stream_decoder.h"
-#include "text/utf8.h"
 #include "unit/text_test_tokenizers.h"
 
 namespace ixc {

@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 
-#include "text/utf8.h"
+#include "base/utf8.h"
 
 namespace ixc {
 namespace {
@@ -14,6 +14,10 @@ TEST(Utf8Test, WholeCharacters) {
     EXPECT_EQ(static_cast<size_t>(sequence.length), text.size());
   }
   EXPECT_EQ(ReadUtf8(std::string_view("\0", 1)).length, 1);
+  EXPECT_EQ(ReadUtf8("a").code_point, 0x61u);
+  EXPECT_EQ(ReadUtf8("\xC2\x80").code_point, 0x80u);
+  EXPECT_EQ(ReadUtf8("\xEF\xBF\xBD").code_point, 0xFFFDu);
+  EXPECT_EQ(ReadUtf8("\xF4\x8F\xBF\xBF").code_point, 0x10FFFFu);
 }
 
 TEST(Utf8Test, BrokenOrOpen) {

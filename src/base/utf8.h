@@ -18,6 +18,7 @@ enum class Utf8Front {
 struct Utf8Sequence {
   Utf8Front front;
   int length;  // bytes of the character; 1 when broken, 0 when open
+  uint32_t code_point = 0;  // of a whole character
 };
 
 // What stands at the front of `bytes`, which are not empty.

@@ -1,4 +1,4 @@
-#include "text/utf8.h"
+#include "base/utf8.h"
 
 #include <algorithm>
 #include <array>
@@ -59,7 +59,7 @@ Utf8Sequence ReadUtf8(std::string_view bytes) {
   const uint8_t lead = static_cast<uint8_t>(bytes[0]);
   const int length = SequenceLength(lead);
   if (length == 0) return kBroken;
-  if (length == 1) return {Utf8Front::kCharacter, 1};
+  if (length == 1) return {Utf8Front::kCharacter, 1, lead};
   uint32_t code_point = lead & (0x7Fu >> length);
   for (int i = 1; i < length; ++i) {
     if (static_cast<size_t>(i) == bytes.size()) return {Utf8Front::kOpen, 0};
@@ -68,7 +68,7 @@ Utf8Sequence ReadUtf8(std::string_view bytes) {
     code_point = (code_point << 6) | (trail & 0x3Fu);
   }
   if (!IsCharacter(code_point, length)) return kBroken;
-  return {Utf8Front::kCharacter, length};
+  return {Utf8Front::kCharacter, length, code_point};
 }
 
 bool IsUtf8(std::string_view text) {
