@@ -101,4 +101,14 @@ void AtomicFile::Commit() {
   fd_ = -1;
 }
 
+void WriteWholeFile(const std::filesystem::path& path, std::span<const std::byte> bytes) {
+  AtomicFile file(path);
+  file.Write(bytes);
+  file.Commit();
+}
+
+void WriteWholeFile(const std::filesystem::path& path, std::string_view text) {
+  WriteWholeFile(path, std::as_bytes(std::span(text)));
+}
+
 }  // namespace ixc

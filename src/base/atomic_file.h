@@ -40,4 +40,8 @@ class AtomicFile : public ByteSink {
   int fd_ = -1;
 };
 
+// A file whose content is there already.
+void WriteWholeFile(const std::filesystem::path& path, std::span<const std::byte> bytes);
+void WriteWholeFile(const std::filesystem::path& path, std::string_view text);
+
 }  // namespace ixc

@@ -162,10 +162,7 @@ std::string ToText(const Json& value, int indent) {
 }
 
 Json ReadJsonFile(const std::filesystem::path& path, const JsonLimits& limits) {
-  const MappedFile file(path);
-  const auto bytes = file.bytes();
-  return ParseJson({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, path.string(),
-                   limits);
+  return ParseJson(MappedFile(path).text(), path.string(), limits);
 }
 
 JsonFields::JsonFields(const Json& value, std::string where)

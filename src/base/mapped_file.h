@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <filesystem>
 #include <span>
+#include <string_view>
 
 namespace ixc {
 
@@ -21,6 +22,7 @@ class MappedFile {
   const std::filesystem::path& path() const { return path_; }
   // The whole file; empty for an empty file. Stays at its address when the object is moved.
   std::span<const std::byte> bytes() const { return {data_, size_}; }
+  std::string_view text() const { return {reinterpret_cast<const char*>(data_), size_}; }
 
   // For who reads a large file once: the pages of `part` need not stay in memory. Later reads of
   // them get the same bytes, from the disk if need be. Bytes that are not of this file are left

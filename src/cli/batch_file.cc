@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/mapped_file.h"
+#include "base/text_lines.h"
 
 namespace ixc {
 
@@ -33,9 +34,8 @@ std::vector<Job> ParseBatch(std::string_view text, const std::string& path,
   const std::filesystem::path folder = std::filesystem::path(path).parent_path();
   std::vector<Job> jobs;
   for (int number = 1; !text.empty(); ++number) {
-    const std::string_view line = text.substr(0, text.find('\n'));
-    text.remove_prefix(line.size() == text.size() ? text.size() : line.size() + 1);
-    if (line.find_first_not_of(" \t\r") == line.npos) continue;
+    const std::string_view line = TakeLine(text);
+    if (IsBlank(line)) continue;
     jobs.push_back(ParseJob(line, fmt::format("{}:{}", path, number), folder, default_prompt));
   }
   return jobs;
@@ -43,13 +43,12 @@ std::vector<Job> ParseBatch(std::string_view text, const std::string& path,
 
 std::vector<Job> ReadBatch(const std::string& path, const std::string& default_prompt) {
   const MappedFile file(path);
-  const auto bytes = file.bytes();
-  if (bytes.size() > kMaxBatchBytes) {
-    Fail("{}: {} bytes of questions, at most {} are read; split it", path, bytes.size(),
+  const std::string_view text = file.text();
+  if (text.size() > kMaxBatchBytes) {
+    Fail("{}: {} bytes of questions, at most {} are read; split it", path, text.size(),
          kMaxBatchBytes);
   }
-  return ParseBatch({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, path,
-                    default_prompt);
+  return ParseBatch(text, path, default_prompt);
 }
 
 }  // namespace ixc

@@ -14,10 +14,6 @@ namespace ixc {
 
 namespace {
 
-Isa IsaOf(const ModelOptions& options) {
-  return options.isa.empty() ? BestIsa() : ParseIsa(options.isa);
-}
-
 // Many short runs: their best is the machine's limit even while other programs take turns on it.
 LimitOptions LimitOptionsOf() {
   LimitOptions limits;
@@ -73,7 +69,7 @@ std::string SchemeOf(DType dtype) {
 int Run(const BenchOptions& options) {
   CatchInterrupts();
   ThreadPool pool(options.model.num_threads);
-  const Compute compute{IsaOf(options.model), &pool};
+  const Compute compute{ChooseIsa(options.model.isa), &pool};
   const BenchFormat format = options.json  ? BenchFormat::kJson
                              : options.csv ? BenchFormat::kCsv
                                            : BenchFormat::kTable;

@@ -88,10 +88,11 @@ class ModelBench {
 
  private:
   static EngineOptions MakeEngineOptions(const BenchSession& session) {
-    if (session.options.synthetic.empty()) return ToEngineOptions(session.options.model);
     ModelOptions options = session.options.model;
-    options.model_dir = session.options.synthetic;  // a name, never opened
-    return ToEngineOptions(options);
+    if (!session.options.synthetic.empty()) {
+      options.model_dir = session.options.synthetic;  // a name, never opened
+    }
+    return ToEngineOptions(options, session.progress);
   }
 
   bool is_synthetic() const { return !session_.options.synthetic.empty(); }
@@ -116,18 +117,14 @@ class ModelBench {
   }
 
   std::unique_ptr<Pipeline> NewPipeline() const {
-    EngineOptions options = engine_options_;
-    options.on_load_progress = [&](double share) {
-      session_.progress.Update("loading weights", share);
-      ThrowIfInterrupted();
-    };
+    const EngineOptions& options = engine_options_;
     if (!is_synthetic()) return Pipeline::Load(options);
     const ModelKind kind =
         session_.options.synthetic == "vl-7b" ? ModelKind::kVl : ModelKind::k4khd;
     const ModelSpec spec = RealSpec(kind, session_.options.num_layers);
     const DType dtype = options.dtype == "bf16" ? DType::kBF16 : DType::kF16;
     auto pool = std::make_unique<ThreadPool>(options.num_threads);
-    const Compute compute{options.isa.empty() ? BestIsa() : ParseIsa(options.isa), pool.get()};
+    const Compute compute{ChooseIsa(options.isa), pool.get()};
     LoadOptions load;
     load.scheme = ParseLoadScheme(options.scheme, options.group);
     load.random_integers = true;

@@ -205,11 +205,7 @@ class Chat {
 int Run(const ChatOptions& options) {
   CatchInterrupts();
   Progress progress;
-  EngineOptions engine_options = ToEngineOptions(options.model);
-  engine_options.on_load_progress = [&](double share) {
-    ThrowIfInterrupted();
-    progress.Update("loading weights", share);
-  };
+  const EngineOptions engine_options = ToEngineOptions(options.model, progress);
   Engine engine = Engine::Load(engine_options);
   progress.Clear();
   Chat chat(options, engine, progress);

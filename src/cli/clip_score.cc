@@ -84,13 +84,6 @@ void Score(const ClipJudge& judge, ClipReport& report, Progress& progress) {
   }
 }
 
-void WriteText(const std::string& path, const std::string& text) {
-  if (path.empty()) return;
-  AtomicFile file(path);
-  file.Write(text);
-  file.Commit();
-}
-
 void PrintOne(const ClipReport& report) {
   for (const ScoredPicture& picture : report.pictures) {
     fmt::print("{:9.6f}  {}\n", picture.scores[0], picture.key);
@@ -132,11 +125,13 @@ int Run(const ClipScoreOptions& options) {
     Score(judge, report, progress);
   }
   progress.Clear();
-  WriteText(options.output_file, ReportJson(report) + "\n");
-  WriteText(options.csv_file, ReportCsv(report));
+  if (!options.output_file.empty()) {
+    WriteWholeFile(options.output_file, ReportJson(report) + "\n");
+  }
+  if (!options.csv_file.empty()) WriteWholeFile(options.csv_file, ReportCsv(report));
   if (!options.html_file.empty()) {
-    WriteText(options.html_file,
-              ReportHtml(report, [](const std::string& path) { return LoadImage(path); }));
+    WriteWholeFile(options.html_file,
+                   ReportHtml(report, [](const std::string& path) { return LoadImage(path); }));
   }
   if (options.json) {
     fmt::print("{}\n", ReportJson(report));

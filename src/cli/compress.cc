@@ -27,7 +27,7 @@ int Run(const CompressCommandOptions& options) {
                        {"compressed_bytes", report.compressed_bytes},
                        {"bits_per_weight", bits},
                        {"bytes", report.num_bytes}};
-    fmt::print("{}\n", json.dump());
+    fmt::print("{}\n", ToText(json));
   } else {
     fmt::print("{:.1f} M weights, {:.2f} bits each ({:.3f} of int8); {:.1f} MB in {} part{}\n",
                static_cast<double>(report.num_weights) / 1e6, bits, bits / 8.0,

@@ -155,11 +155,7 @@ int Run(const DescribeOptions& options) {
   AnswerWriter writer(options, jobs.size());
   CatchInterrupts();
   Progress progress;
-  EngineOptions engine_options = ToEngineOptions(options.model);
-  engine_options.on_load_progress = [&](double share) {
-    ThrowIfInterrupted();
-    progress.Update("loading weights", share);
-  };
+  const EngineOptions engine_options = ToEngineOptions(options.model, progress);
   LogInfo(fmt::format("{} to answer with the model in {}", jobs.size(), engine_options.model_dir));
   Engine engine = Engine::Load(engine_options);
   progress.Clear();

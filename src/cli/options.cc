@@ -279,10 +279,7 @@ CLI::App* AddQuantize(CLI::App& app, QuantizeCommandOptions& options) {
       ->needs(report);
   command->add_option("--report-images", options.report_images, "a directory of pictures")
       ->needs(report);
-  command->add_option("-t,--threads", options.num_threads, "threads (default: one per core)")
-      ->check(CLI::Range(1, 1024));
-  command->add_option("--isa", options.isa, "use at most this instruction set")
-      ->check(CLI::IsMember({"scalar", "avx2", "avx512", "avx512vnni", "amx"}));
+  AddThreads(command, options.num_threads, options.isa);
   command->add_flag("--json", options.json, "print one JSON object");
   return command;
 }

@@ -134,12 +134,6 @@ Plot DecodePlot(const std::vector<PerformanceRun>& runs) {
   return plot;
 }
 
-void WriteWhole(const fs::path& path, const std::string& text) {
-  AtomicFile file(path);
-  file.Write(text);
-  file.Commit();
-}
-
 void PrintTable(const std::vector<PerformanceRun>& runs) {
   fmt::print("{:>5} {:>8} {:>6} {:>9} {:>9} {:>11} {:>9} {:>11} {:>9} {:>7}\n", "batch", "prompt",
              "new", "picture", "vision", "first token", "next", "response", "all", "decode");
@@ -199,11 +193,7 @@ int Run(const PerformanceOptions& options) {
   PerformanceTable table(options.csv_file);
   CatchInterrupts();
   Progress progress;
-  EngineOptions engine = ToEngineOptions(options.model);
-  engine.on_load_progress = [&](double share) {
-    ThrowIfInterrupted();
-    progress.Update("loading weights", share);
-  };
+  const EngineOptions engine = ToEngineOptions(options.model, progress);
   ResetPeakMemory();
   const auto pipeline = Pipeline::Load(engine);
   progress.Update("warming up", 0);
@@ -233,10 +223,10 @@ int Run(const PerformanceOptions& options) {
   json["peak_memory_bytes"] = PeakMemoryBytes();
   json["runs"] = Json::array();
   for (const PerformanceRun& run : runs) json["runs"].push_back(ToJson(run));
-  WriteWhole(fs::path(options.csv_file).replace_extension(".json"), json.dump(1) + "\n");
-  WriteWhole(fs::path(options.csv_file).replace_extension(".svg"), PlotSvg(DecodePlot(runs)));
+  WriteWholeFile(fs::path(options.csv_file).replace_extension(".json"), ToText(json, 1) + "\n");
+  WriteWholeFile(fs::path(options.csv_file).replace_extension(".svg"), PlotSvg(DecodePlot(runs)));
   if (options.json) {
-    fmt::print("{}\n", json.dump());
+    fmt::print("{}\n", ToText(json));
     return 0;
   }
   PrintTable(runs);

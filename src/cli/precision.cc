@@ -38,8 +38,8 @@ GenerationOptions GenerationOf(const PrecisionOptions& options) {
   return generation;
 }
 
-EngineOptions EngineOf(const PrecisionOptions& options) {
-  EngineOptions engine = ToEngineOptions(options.model);
+EngineOptions EngineOf(const PrecisionOptions& options, Progress& progress) {
+  EngineOptions engine = ToEngineOptions(options.model, progress);
   if (!IsReference(options)) return engine;
   if (!engine.scheme.empty() || !engine.dtype.empty() || !engine.kv.empty()) {
     Fail("the reference route is float32; leave out --scheme, --dtype and --kv");
@@ -58,7 +58,9 @@ std::string KeyOf(const PrecisionOptions& options, const fs::path& picture) {
 class PrecisionRun {
  public:
   explicit PrecisionRun(const PrecisionOptions& options)
-      : options_(options), folder_(ListPictures(options.image_dir)) {
+      : options_(options),
+        engine_(EngineOf(options, progress_)),  // contradictions are told before any work
+        folder_(ListPictures(options.image_dir)) {
     for (const fs::path& entry : folder_.skipped) {
       LogWarning(fmt::format("{}: not a picture, skipped", entry.string()));
     }
@@ -76,7 +78,7 @@ class PrecisionRun {
   int Run() {
     CatchInterrupts();
     if (!open_.empty()) {
-      Engine engine = Load();
+      Engine engine = Engine::Load(engine_);
       for (size_t i = 0; i < open_.size() && !IsInterrupted(); ++i) Answer(engine, i);
     }
     progress_.Clear();
@@ -86,15 +88,6 @@ class PrecisionRun {
   }
 
  private:
-  Engine Load() {
-    EngineOptions engine = EngineOf(options_);
-    engine.on_load_progress = [&](double share) {
-      ThrowIfInterrupted();
-      progress_.Update("loading weights", share);
-    };
-    return Engine::Load(engine);
-  }
-
   // Each answer is in the file before the next picture is opened.
   void Answer(Engine& engine, size_t index) {
     const double share = static_cast<double>(index) / static_cast<double>(open_.size());
@@ -137,10 +130,11 @@ class PrecisionRun {
   }
 
   const PrecisionOptions& options_;
+  Progress progress_;
+  const EngineOptions engine_;
   PictureFolder folder_;
   Predictions answers_;
   std::vector<fs::path> open_;
-  Progress progress_;
   int64_t answered_ = 0;
   int64_t failed_ = 0;
 };
@@ -227,7 +221,6 @@ int Run(const PrecisionOptions& options) {
   if (options.image_dir.empty()) {
     Fail("no folder of pictures given; for example: ixc precision --images photos");
   }
-  EngineOf(options);  // contradictions, before any work
   return PrecisionRun(options).Run();
 }
 

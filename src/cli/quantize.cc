@@ -18,7 +18,7 @@ int Run(const QuantizeCommandOptions& options) {
   CatchInterrupts();
   Progress progress;
   ThreadPool pool(options.num_threads);
-  const Compute compute{options.isa.empty() ? BestIsa() : ParseIsa(options.isa), &pool};
+  const Compute compute{ChooseIsa(options.isa), &pool};
   QuantizeOptions quantize;
   quantize.scheme = ParseLoadScheme(options.scheme, options.group)->scheme;
   quantize.group = options.group;

@@ -124,9 +124,7 @@ void WriteQuantizeReport(const QuantizeCommandOptions& options, const QuantizeRe
         *model, [&](double share) { on_progress("quantized model", share); });
     report[part.name] = ToJson(part.recording, part.kind, result);
   }
-  AtomicFile out(options.report_file);
-  out.Write(report.dump(2) + "\n");
-  out.Commit();
+  WriteWholeFile(options.report_file, ToText(report, 2) + "\n");
 }
 
 }  // namespace ixc

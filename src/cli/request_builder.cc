@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/mapped_file.h"
 #include "cli/default_model.h"
+#include "cli/interrupt.h"
 #include "cli/log.h"
 #include "image/decode.h"
 #include "image/exif.h"
@@ -59,6 +60,15 @@ EngineOptions ToEngineOptions(const ModelOptions& options) {
   engine.merge_lora = options.merge_lora;
   engine.allow_missing_adapters = options.allow_missing_adapters;
   engine.on_warning = [](const std::string& line) { LogWarning("warning: " + line); };
+  return engine;
+}
+
+EngineOptions ToEngineOptions(const ModelOptions& options, Progress& progress) {
+  EngineOptions engine = ToEngineOptions(options);
+  engine.on_load_progress = [&progress](double share) {
+    ThrowIfInterrupted();
+    progress.Update("loading weights", share);
+  };
   return engine;
 }
 

@@ -5,11 +5,14 @@
 #include <vector>
 
 #include "cli/options.h"
+#include "cli/progress.h"
 #include "cli/saved_conversation.h"
 
 namespace ixc {
 
 EngineOptions ToEngineOptions(const ModelOptions& options);
+// The same with a bar while weights are loaded; Ctrl-C stops that. `progress` must outlive loading.
+EngineOptions ToEngineOptions(const ModelOptions& options, Progress& progress);
 
 // Everything of the request but the pictures that belong to its question: the earlier turns come
 // with theirs.

@@ -46,9 +46,7 @@ std::vector<SavedConversation::Picture> ReadPictures(const Json& json, const std
 }  // namespace
 
 SavedConversation ReadConversation(const std::string& path) {
-  const MappedFile file(path);
-  const auto bytes = file.bytes();
-  return ParseConversation({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, path);
+  return ParseConversation(MappedFile(path).text(), path);
 }
 
 SavedConversation ParseConversation(std::string_view text, const std::string& path) {
@@ -85,9 +83,7 @@ void WriteConversation(const std::string& path, const SavedConversation& convers
   for (const auto& [question, answer] : conversation.turns) {
     json["turns"].push_back({question, answer});
   }
-  AtomicFile file(path);
-  file.Write(ToText(json, 2) + "\n");
-  file.Commit();
+  WriteWholeFile(path, ToText(json, 2) + "\n");
 }
 
 }  // namespace ixc

@@ -165,11 +165,7 @@ int Run(const TraceOptions& options) {
   request.allow_control_tokens = true;
   AddPictures(options.prompt.images, options.prompt, request);
   Progress progress;
-  EngineOptions engine = ToEngineOptions(options.model);
-  engine.on_load_progress = [&](double share) {
-    ThrowIfInterrupted();
-    progress.Update("loading weights", share);
-  };
+  const EngineOptions engine = ToEngineOptions(options.model, progress);
   const auto pipeline = Pipeline::Load(engine);
 
   TraceFile file;

@@ -90,4 +90,6 @@ Isa BestIsa() {
   return best;
 }
 
+Isa ChooseIsa(std::string_view name) { return name.empty() ? BestIsa() : ParseIsa(name); }
+
 }  // namespace ixc

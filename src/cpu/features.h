@@ -24,4 +24,7 @@ bool IsSupported(Isa isa);
 // error that lists them.
 Isa ParseIsa(std::string_view name);
 
+// The one that a user named, or the best one for an empty name.
+Isa ChooseIsa(std::string_view name);
+
 }  // namespace ixc

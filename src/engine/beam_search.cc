@@ -55,10 +55,7 @@ class Finished {
 };
 
 std::vector<double> LogSoftmax(std::span<const float> logits) {
-  const double best = *std::max_element(logits.begin(), logits.end());
-  double sum = 0;
-  for (float logit : logits) sum += std::exp(logit - best);
-  const double normaliser = best + std::log(sum);
+  const double normaliser = LogSumExp(logits);
   std::vector<double> out(logits.size());
   for (size_t i = 0; i < logits.size(); ++i) out[i] = logits[i] - normaliser;
   return out;

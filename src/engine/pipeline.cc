@@ -11,17 +11,11 @@ namespace ixc {
 
 namespace {
 
-Isa ChooseIsa(const std::string& name) { return name.empty() ? BestIsa() : ParseIsa(name); }
-
 std::optional<DType> ParseCast(const std::string& name) {
   if (name.empty()) return std::nullopt;
   if (name == "f16") return DType::kF16;
   if (name == "bf16") return DType::kBF16;
   Fail("unknown dtype '{}' to cast weights to; known are f16 and bf16", name);
-}
-
-WeightDirectoryOptions DirectoryOptions(const EngineOptions& options) {
-  return {options.vit_dir, options.lora_dir, options.allow_missing_adapters};
 }
 
 }  // namespace
@@ -40,8 +34,7 @@ DType ChooseKvDtype(const EngineOptions& options, DType weight_dtype) {
 
 std::optional<LoadScheme> ParseLoadScheme(const std::string& name, int group) {
   if (name.empty()) return std::nullopt;
-  for (QuantScheme scheme :
-       {QuantScheme::kW8A8, QuantScheme::kW8A8S, QuantScheme::kW8A8D, QuantScheme::kW4}) {
+  for (QuantScheme scheme : kQuantSchemes) {
     if (name == Name(scheme)) return LoadScheme{scheme, group};
   }
   Fail("unknown scheme '{}'; known are w8a8, w8a8s, w8a8d and w4", name);
@@ -71,11 +64,10 @@ Pipeline::Pipeline(XComposer2 model, std::unique_ptr<ThreadPool> pool, Isa isa, 
       kv_dtype_(kv_dtype) {}
 
 std::unique_ptr<Pipeline> Pipeline::Load(const EngineOptions& options) {
+  WeightDirectory directory = WeightDirectory::Open(
+      options.model_dir, {options.vit_dir, options.lora_dir, options.allow_missing_adapters});
   MemoryGuard memory;
-  if (options.max_memory > 0 || options.on_memory_plan) {
-    memory =
-        MemoryGuard(WeightDirectory::Open(options.model_dir, DirectoryOptions(options)), options);
-  }
+  if (options.max_memory > 0 || options.on_memory_plan) memory = MemoryGuard(directory, options);
   auto tokenizer = std::make_unique<Tokenizer>(Tokenizer::Load(options.model_dir));
   auto pool = std::make_unique<ThreadPool>(options.num_threads);
   const Compute compute{ChooseIsa(options.isa), pool.get()};
@@ -85,9 +77,9 @@ std::unique_ptr<Pipeline> Pipeline::Load(const EngineOptions& options) {
   load.on_progress = options.on_load_progress;
   load.pack_cache = {options.pack_cache, options.verify_pack, options.on_note};
   load.on_warning = options.on_warning;
-  load.directory = DirectoryOptions(options);
+  load.allow_missing_adapters = options.allow_missing_adapters;
   load.merge_lora = options.merge_lora;
-  XComposer2 model = XComposer2::Load(options.model_dir, load, compute);
+  XComposer2 model = XComposer2::Load(std::move(directory), load, compute);
   if (tokenizer->vocab_size() > model.config().vocab_size) {
     Fail(
         "{}: tokenizer.model has {} pieces, config.json says vocab_size {}; they belong to "

@@ -66,6 +66,13 @@ int32_t ArgMax(std::span<const float> logits) {
   return static_cast<int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
 }
 
+double LogSumExp(std::span<const float> logits) {
+  const double best = *std::max_element(logits.begin(), logits.end());
+  double sum = 0;
+  for (float logit : logits) sum += std::exp(logit - best);
+  return best + std::log(sum);
+}
+
 Sampler::Sampler(const GenerationOptions& options, std::vector<int32_t> penalised)
     : options_(options), seen_(std::move(penalised)), random_(options.seed) {}
 

@@ -23,6 +23,9 @@ void ApplyTopP(float top_p, std::span<float> logits);
 
 int32_t ArgMax(std::span<const float> logits);
 
+// ln of the sum of e^logit: what log probabilities are logits less of.
+double LogSumExp(std::span<const float> logits);
+
 class Sampler {
  public:
   // penalised: the ids that the penalty sees before anything is generated (see docs/prompts.md).

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <array>
-#include <fstream>
+#include <string_view>
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/mapped_file.h"
+#include "base/text_lines.h"
 #include "cache/kv_cache.h"
 #include "model/decoder_layout.h"
 
@@ -175,16 +177,16 @@ DecoderLayer FloatLayer(const CalibrationRun& run, int index, const Compute& com
 }  // namespace
 
 std::vector<std::string> ReadCalibrationTexts(const std::filesystem::path& path) {
-  std::ifstream file(path);
-  if (!file) Fail("{}: calibration file cannot be read", path.string());
+  const MappedFile file(path);
   std::vector<std::string> texts;
-  std::string line;
-  for (int number = 1; std::getline(file, line); ++number) {
-    if (line.find_first_not_of(" \t\r") == line.npos) continue;
+  std::string_view rest = file.text();
+  for (int number = 1; !rest.empty(); ++number) {
+    const std::string_view line = TakeLine(rest);
+    if (IsBlank(line)) continue;
     const std::string where = fmt::format("{}: line {}", path.string(), number);
     const Json json = ParseJson(line, where);
     const JsonFields fields(json, where);
-    texts.push_back(fields.StringOr("inputs_pretokenized", line));
+    texts.push_back(fields.StringOr("inputs_pretokenized", std::string(line)));
   }
   if (texts.empty()) {
     Fail("{}: no calibration text: wanted lines such as {{\"inputs_pretokenized\": \"text\"}}",

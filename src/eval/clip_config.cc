@@ -3,12 +3,12 @@
 #include <fmt/format.h>
 
 #include <cmath>
-#include <fstream>
 #include <string>
 #include <vector>
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/mapped_file.h"
 
 namespace ixc {
 namespace {
@@ -141,9 +141,7 @@ ClipConfig ParseClipConfig(std::string_view text, const std::string& where) {
 ClipConfig ReadClipConfig(const std::filesystem::path& directory) {
   const std::filesystem::path path = directory / "open_clip_config.json";
   if (!std::filesystem::exists(path)) return ParseClipConfig(kVitH14, "ViT-H-14");
-  std::ifstream file(path, std::ios::binary);
-  const std::string text(std::istreambuf_iterator<char>(file), {});
-  return ParseClipConfig(text, path.string());
+  return ParseClipConfig(MappedFile(path).text(), path.string());
 }
 
 }  // namespace ixc

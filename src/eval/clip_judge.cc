@@ -98,7 +98,7 @@ class ClipJudge::Impl {
       : config_(ReadClipConfig(directory)),
         tokenizer_(MergesOf(directory, options.merges), config_.vocab_size, config_.context_length),
         pool_(options.num_threads),
-        compute_{options.isa.empty() ? BestIsa() : ParseIsa(options.isa), &pool_},
+        compute_{ChooseIsa(options.isa), &pool_},
         source_(Checkpoint::Open(directory)),
         load_options_{std::nullopt, std::nullopt, false, options.on_load_progress, {}},
         loader_(source_, load_options_, compute_),

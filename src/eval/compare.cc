@@ -4,17 +4,10 @@
 #include <cmath>
 
 #include "engine/generate.h"
+#include "engine/sampler.h"
 
 namespace ixc {
 namespace {
-
-// ln of the sum of exp.
-double LogSum(const float* logits, int64_t count) {
-  const auto top = static_cast<double>(*std::max_element(logits, logits + count));
-  double sum = 0;
-  for (int64_t i = 0; i < count; ++i) sum += std::exp(static_cast<double>(logits[i]) - top);
-  return top + std::log(sum);
-}
 
 Matrix TextLogits(const Pipeline& pipeline, const std::vector<int32_t>& ids) {
   AssembledPrompt prompt;
@@ -38,7 +31,8 @@ AssembledPrompt PicturePrompt(const Pipeline& pipeline, const Request& request) 
 }  // namespace
 
 void Agreement::Add(const float* reference, const float* other, int64_t count) {
-  const double reference_sum = LogSum(reference, count), other_sum = LogSum(other, count);
+  const double reference_sum = LogSumExp({reference, static_cast<size_t>(count)});
+  const double other_sum = LogSumExp({other, static_cast<size_t>(count)});
   double kl = 0;
   for (int64_t i = 0; i < count; ++i) {
     const double log_p = static_cast<double>(reference[i]) - reference_sum;

@@ -57,9 +57,7 @@ std::string FormatPredictions(const Predictions& predictions) {
 }
 
 void WritePredictions(const fs::path& path, const Predictions& predictions) {
-  AtomicFile file(path);
-  file.Write(FormatPredictions(predictions));
-  file.Commit();
+  WriteWholeFile(path, FormatPredictions(predictions));
 }
 
 void RemoveUnfinished(const fs::path& path) {

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "eval/calibration.h"
+#include "formats/tensor_catalog.h"
 #include "formats/weight_directory.h"
 #include "quant/copied_files.h"
 #include "quant/quantized_linear.h"
@@ -22,10 +23,6 @@ namespace fs = std::filesystem;
 
 // Of the tensors that this project adds to the formats of the original.
 constexpr const char* kFormatVersion = "1.0.0";
-
-bool IsStatic(QuantScheme scheme) {
-  return scheme == QuantScheme::kW8A8 || scheme == QuantScheme::kW8A8S;
-}
 
 // Where a tensor stands in the model: embeddings, layers, norm, head, everything else.
 using ModulePlace = std::tuple<int, int64_t, size_t, int, std::string>;
@@ -101,14 +98,14 @@ class Quantizer {
       report_.num_weights += static_cast<uint64_t>(linear->second.weight.NumElements());
       for (TensorSource& tensor : TensorsOf(linear->second, DeqScaleType(), compute_)) {
         description[tensor.name] = TagOf(linear->second.scheme);
-        report_.quantized_bytes += BytesOf(tensor);
+        report_.quantized_bytes += tensor.NumBytes();
         sources.push_back(std::move(tensor));
       }
     }
-    for (const TensorSource& tensor : sources) report_.num_bytes += BytesOf(tensor);
+    for (const TensorSource& tensor : sources) report_.num_bytes += tensor.NumBytes();
     ReportWriting(sources);
     WriteSafetensors(to / report_.file, std::move(sources));
-    WriteJson(to / DescriptionName(), description, 2);
+    WriteWholeFile(to / DescriptionName(), ToText(description, 2));
     WriteConfig(to);
     CopySmallFiles(source_, to);
     return std::move(report_);
@@ -147,7 +144,7 @@ class Quantizer {
     for (size_t i = 0; i < names.size(); ++i) {
       Progress("rounding weights", static_cast<double>(i) / static_cast<double>(names.size()));
       QuantizedLinear linear;
-      linear.prefix = names[i].substr(0, names[i].size() - std::string_view(".weight").size());
+      linear.prefix = LinearOf(names[i]);
       linear.weight = *directory_.checkpoint.Find(names[i]);
       if (linear.weight.shape.size() != 2) {
         Fail("tensor '{}' wanted a matrix, found {}", names[i], ShapeString(linear.weight.shape));
@@ -165,16 +162,10 @@ class Quantizer {
     }
   }
 
-  static uint64_t BytesOf(const TensorSource& tensor) {
-    uint64_t bytes = SizeOf(tensor.dtype);
-    for (int64_t dimension : tensor.shape) bytes *= static_cast<uint64_t>(dimension);
-    return bytes;
-  }
-
   // Progress by bytes while the sources are written.
   void ReportWriting(std::vector<TensorSource>& sources) {
     for (TensorSource& tensor : sources) {
-      tensor.write = [this, bytes = BytesOf(tensor), write = tensor.write](ByteSink& out) {
+      tensor.write = [this, bytes = tensor.NumBytes(), write = tensor.write](ByteSink& out) {
         write(out);
         written_ += bytes;
         Progress("writing", static_cast<double>(written_) /
@@ -207,12 +198,6 @@ class Quantizer {
     return description;
   }
 
-  static void WriteJson(const fs::path& path, const Json& json, int indent) {
-    AtomicFile out(path);
-    out.Write(json.dump(indent));
-    out.Commit();
-  }
-
   void WriteConfig(const fs::path& to) const {
     Json config = ReadJsonFile(source_ / "config.json");
     if (!config.contains("torch_dtype")) config["torch_dtype"] = "float16";
@@ -239,7 +224,7 @@ class Quantizer {
                                        {"open_outlier", true},
                                        {"is_dynamic", false}};
     }
-    WriteJson(to / "config.json", config, 4);
+    WriteWholeFile(to / "config.json", ToText(config, 4));
   }
 
   fs::path source_;

@@ -115,10 +115,7 @@ void CheckShardSet(const fs::path& directory, const std::vector<std::string>& na
 }
 
 WeightMap ReadIndex(const fs::path& path) {
-  const MappedFile file(path);
-  const auto bytes = file.bytes();
-  return ParseWeightIndex({reinterpret_cast<const char*>(bytes.data()), bytes.size()},
-                          path.string());
+  return ParseWeightIndex(MappedFile(path).text(), path.string());
 }
 
 std::vector<std::string> FilesOf(const fs::path& directory, const std::string& index_name,

@@ -116,10 +116,7 @@ auto ReadIfPresent(const fs::path& path, Parse parse)
     -> std::optional<decltype(parse(std::string_view(), std::string()))> {
   std::error_code code;
   if (!fs::exists(path, code)) return std::nullopt;
-  const MappedFile file(path);
-  const auto bytes = file.bytes();
-  return parse(std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()),
-               path.string());
+  return parse(MappedFile(path).text(), path.string());
 }
 
 std::map<std::string, int64_t> ReadPattern(const JsonFields& fields, std::string_view key) {

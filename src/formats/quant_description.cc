@@ -94,10 +94,7 @@ std::optional<QuantDescription> ReadQuantDescription(const fs::path& directory,
     const Json config = ReadJsonFile(config_path);
     quantize = JsonFields(config, config_path.string()).StringOr("quantize", "");
   }
-  const MappedFile file(files[0]);
-  return ParseQuantDescription(
-      {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()}, files[0].string(),
-      quantize);
+  return ParseQuantDescription(MappedFile(files[0]).text(), files[0].string(), quantize);
 }
 
 }  // namespace ixc

@@ -166,18 +166,13 @@ TensorMap ParseSafetensors(std::span<const std::byte> bytes, const std::string& 
 
 namespace {
 
-uint64_t BytesOf(const TensorSource& tensor) {
-  const char* what = tensor.name.c_str();
-  return CheckedMul(CheckedElements(tensor.shape, what), SizeOf(tensor.dtype), what);
-}
-
 std::string MakeHeader(const std::vector<TensorSource>& tensors,
                        const std::map<std::string, std::string>& metadata, size_t alignment) {
   Json header = Json::object();
   if (!metadata.empty()) header[kMetadataKey] = metadata;
   uint64_t offset = 0;
   for (const TensorSource& tensor : tensors) {
-    const uint64_t end = offset + BytesOf(tensor);
+    const uint64_t end = offset + tensor.NumBytes();
     header[tensor.name] = {
         {"dtype", Name(tensor.dtype)}, {"shape", tensor.shape}, {"data_offsets", {offset, end}}};
     offset = end;
@@ -198,6 +193,11 @@ void CheckNames(const std::vector<TensorSource>& tensors, const std::string& whe
 
 }  // namespace
 
+uint64_t TensorSource::NumBytes() const {
+  const char* what = name.c_str();
+  return CheckedMul(CheckedElements(shape, what), SizeOf(dtype), what);
+}
+
 TensorSource SourceOf(std::string name, const TensorView& view) {
   auto write = [data = view.data, size = view.NumBytes()](ByteSink& out) {
     out.Write(std::span(data, size));
@@ -217,7 +217,7 @@ void WriteSafetensors(ByteSink& out, const std::string& where, std::vector<Tenso
   out.Write(std::as_bytes(std::span(&header_bytes, 1)));
   out.Write(header);
   for (const TensorSource& tensor : tensors) {
-    const uint64_t end = out.size() + BytesOf(tensor);
+    const uint64_t end = out.size() + tensor.NumBytes();
     tensor.write(out);
     if (out.size() != end) {
       Fail("{}: tensor '{}' was written {} bytes short or long of its shape", where, tensor.name,

@@ -32,6 +32,8 @@ struct TensorSource {
   DType dtype = DType::kF32;
   std::vector<int64_t> shape;
   std::function<void(ByteSink& out)> write;
+
+  uint64_t NumBytes() const;
 };
 
 // A source that writes the bytes of a view; they must outlive the call of WriteSafetensors.

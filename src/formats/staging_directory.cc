@@ -108,9 +108,7 @@ void StagingDirectory::Publish(const std::vector<std::string>& names, const std:
   RemoveStrays(names);
   SyncDirectory(staging_);
   const Json journal = {{"version", kJournalVersion}, {"note", note}, {"files", names}};
-  AtomicFile file(staging_ / kJournalName);
-  file.Write(ToText(journal) + "\n");
-  file.Commit();
+  WriteWholeFile(staging_ / kJournalName, ToText(journal) + "\n");
   SyncDirectory(staging_);
   Move(names);
 }

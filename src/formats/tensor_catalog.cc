@@ -92,4 +92,10 @@ std::vector<ExpectedTensor> ExpectedTensors(const ModelConfig& config, ModelKind
   return Catalog(config, kind).Make();
 }
 
+std::string LinearOf(std::string_view weight) {
+  constexpr std::string_view kWeight = ".weight";
+  if (weight.ends_with(kWeight)) weight.remove_suffix(kWeight.size());
+  return std::string(weight);
+}
+
 }  // namespace ixc

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "formats/model_config.h"
@@ -21,6 +22,9 @@ struct ExpectedTensor {
 // In the order: decoder, tower, projector, separators. The position table has the size that the
 // model uses; a stored one of another square grid is resized while loading.
 std::vector<ExpectedTensor> ExpectedTensors(const ModelConfig& config, ModelKind kind);
+
+// "output.weight" -> "output": the linear that a weight belongs to.
+std::string LinearOf(std::string_view weight);
 
 inline constexpr char kPositionTable[] =
     "vit.vision_tower.vision_model.embeddings.position_embedding.weight";

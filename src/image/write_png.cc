@@ -28,10 +28,7 @@ std::vector<std::byte> EncodePng(const Image& image, const std::string& name) {
 }
 
 void WritePng(const std::string& path, const Image& image) {
-  const std::vector<std::byte> encoded = EncodePng(image, path);
-  AtomicFile file(path);
-  file.Write(std::span<const std::byte>(encoded));
-  file.Commit();
+  WriteWholeFile(path, EncodePng(image, path));
 }
 
 }  // namespace ixc

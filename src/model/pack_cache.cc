@@ -76,7 +76,7 @@ std::string KeyOf(const Checkpoint& checkpoint, const std::string& how) {
   }
   Json key = {{"how", how}, {"json", HashOfJsonFiles(checkpoint.directory())}};
   for (const auto& [path, file] : files) key["files"].push_back(DescribeFile(*file));
-  return key.dump();
+  return ToText(key);
 }
 
 // One file a directory and set of options, so that a stale one is replaced and not left behind.
@@ -187,8 +187,7 @@ std::optional<PackedMatrix> FloatsOf(const JsonFields& fields) {
 }
 
 QuantizedMatrix IntegersOf(const JsonFields& fields) {
-  for (QuantScheme scheme :
-       {QuantScheme::kW8A8, QuantScheme::kW8A8S, QuantScheme::kW8A8D, QuantScheme::kW4}) {
+  for (QuantScheme scheme : kQuantSchemes) {
     if (fields.String("scheme") != Name(scheme)) continue;
     QuantizedMatrix matrix;
     matrix.scheme = scheme;
@@ -204,10 +203,8 @@ QuantizedMatrix IntegersOf(const JsonFields& fields) {
   fields.Reject("scheme", "one that this program packs");
 }
 
-size_t DataBytes(const PackedMatrix& matrix) {
-  return static_cast<size_t>(matrix.NumPanels()) * matrix.PanelBytes();
-}
-size_t DataBytes(const QuantizedMatrix& matrix) {
+template <typename Matrix>
+size_t DataBytes(const Matrix& matrix) {
   return static_cast<size_t>(matrix.NumPanels()) * matrix.PanelBytes();
 }
 
@@ -353,7 +350,7 @@ void PackCache::Save() {
   }
   try {
     WriteSafetensors(path_, std::move(tensors),
-                     {{"ixc_pack", kVersion}, {"key", key_}, {"matrices", matrices.dump()}},
+                     {{"ixc_pack", kVersion}, {"key", key_}, {"matrices", ToText(matrices)}},
                      kAlignment);
     Note(path_.string() + ": packed weights are written");
   } catch (const Error& error) {  // a full disk is no reason not to answer

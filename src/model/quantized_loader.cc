@@ -5,8 +5,10 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "formats/tensor_catalog.h"
 #include "quant/input_range.h"
 #include "quant/nibble_codec.h"
+#include "quant/quantized_linear.h"
 
 namespace ixc {
 namespace {
@@ -82,15 +84,11 @@ constexpr std::string_view kCompressedTag = "W8A8SC";
 
 QuantScheme SchemeOf(const QuantDescription& quantization, const std::string& name) {
   const std::string& tag = quantization.TagOf(name);
-  if (tag == "W8A8") return QuantScheme::kW8A8;
-  if (tag == "W8A8S" || tag == kCompressedTag) return QuantScheme::kW8A8S;
-  if (tag == "W8A8D") return QuantScheme::kW8A8D;
-  if (tag == "W4") return QuantScheme::kW4;
+  if (tag == kCompressedTag) return QuantScheme::kW8A8S;
+  for (QuantScheme scheme : kQuantSchemes) {
+    if (tag == TagOf(scheme)) return scheme;
+  }
   Fail("{}: tensor '{}' is stored as '{}', which is not known", quantization.path, name, tag);
-}
-
-std::string PrefixOf(const std::string& weight) {
-  return weight.substr(0, weight.size() - std::string_view(".weight").size());
 }
 
 // The stacked parts, read but for their order.
@@ -116,7 +114,7 @@ void AppendRows(std::vector<const std::byte*>& to, const TensorView& tensor) {
 }
 
 void AddStaticPart(const WeightSource& source, const std::string& name, int64_t n, Stack& stack) {
-  const std::string prefix = PrefixOf(name);
+  const std::string prefix = LinearOf(name);
   const InputParameters input = ReadInput(source, prefix);
   if (!stack.output_scale.empty() && input != stack.input) {
     Fail(
@@ -139,7 +137,7 @@ std::span<const std::byte> BytesOf(const TensorView& tensor) {
 void AddCompressed(const WeightSource& source, const std::string& name,
                    const std::vector<int64_t>& shape, Stack& stack) {
   const QuantDescription& quantization = *source.quantization();
-  const std::string prefix = PrefixOf(name);
+  const std::string prefix = LinearOf(name);
   const auto info = Copy<int64_t>(Require(source, prefix + ".info", {5}, {DType::kI64}));
   if (quantization.codec != kNibbleCodecName || info[4] != kNibbleCodec) {
     Fail(
@@ -162,7 +160,7 @@ void AddCompressed(const WeightSource& source, const std::string& name,
 void AddPart(const WeightSource& source, QuantScheme scheme, int64_t group, const std::string& name,
              const std::vector<int64_t>& shape, Stack& stack) {
   const int64_t n = shape[0], k = shape[1];
-  const std::string scale_name = PrefixOf(name) + ".weight_scale";
+  const std::string scale_name = LinearOf(name) + ".weight_scale";
   if (scheme == QuantScheme::kW4) {
     AppendRows(stack.rows, Require(source, name, {n, (k + 1) / 2}, {DType::kU8}));
     AppendRows(stack.groups,

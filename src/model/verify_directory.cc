@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "base/mapped_file.h"
 #include "base/sha256.h"
+#include "base/text_lines.h"
 #include "formats/tensor_catalog.h"
 #include "text/chat_template.h"
 #include "text/tokenizer.h"
@@ -25,10 +26,6 @@ namespace fs = std::filesystem;
 constexpr const char* kGetBoth = "download the index and the file again";
 constexpr size_t kHashBytes = size_t{8} << 20;  // at a time
 constexpr size_t kMostOfAKind = 20;             // findings that say the same are counted from here
-
-std::string_view TextOf(const MappedFile& file) {
-  return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()};
-}
 
 bool IsSha256(std::string_view text) {
   return text.size() == 64 && std::all_of(text.begin(), text.end(),
@@ -44,11 +41,9 @@ struct Expectation {
 std::map<std::string, Expectation> ReadSha256List(const fs::path& path) {
   std::map<std::string, Expectation> list;
   const MappedFile file(path);
-  std::string_view text = TextOf(file);
+  std::string_view text = file.text();
   for (int line_number = 1; !text.empty(); ++line_number) {
-    const size_t end = std::min(text.find('\n'), text.size());
-    std::string_view line = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
+    std::string_view line = TakeLine(text);
     while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) line.remove_suffix(1);
     if (line.empty() || line.front() == '#') continue;
     const std::string_view digits = line.substr(0, line.find_first_of(" \t"));
@@ -150,7 +145,7 @@ class Verifier {
     if (index_name_.empty()) return;
     Try(WeightPath(index_name_), "download the index again", [&] {
       const MappedFile file(folder_ / index_name_);
-      weight_map_ = ParseWeightIndex(TextOf(file), WeightPath(index_name_));
+      weight_map_ = ParseWeightIndex(file.text(), WeightPath(index_name_));
     });
     std::map<std::string, size_t> missing;
     for (const auto& [tensor, file] : weight_map_) {

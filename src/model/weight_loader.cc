@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "formats/tensor_catalog.h"
 #include "model/merge_lora.h"
 #include "model/quantized_loader.h"
 
@@ -36,11 +37,8 @@ std::vector<TensorView> WeightLoader::GetParts(const MatrixSpec& spec) {
   }
   merged_.clear();
   if (lora_ == nullptr || !options_.merge_lora) return parts;
-  constexpr std::string_view kWeight = ".weight";
   for (size_t i = 0; i < parts.size(); ++i) {
-    std::string_view linear = spec.names[i];
-    linear.remove_suffix(linear.ends_with(kWeight) ? kWeight.size() : 0);
-    if (const LoraPair* lora = lora_->Find(linear)) {
+    if (const LoraPair* lora = lora_->Find(LinearOf(spec.names[i]))) {
       parts[i].data = merged_.emplace_back(MergeLora(parts[i], *lora, compute_)).data();
     }
   }
@@ -98,9 +96,7 @@ WeightMatrix WeightLoader::PackWeight(const MatrixSpec& spec, LinearKind kind) {
   if (!options_.scheme) return PackFloats(spec);
   LoadScheme scheme = *options_.scheme;
   // As the original tool set leaves them; the schemes of this project take all linears.
-  const bool is_static =
-      scheme.scheme == QuantScheme::kW8A8 || scheme.scheme == QuantScheme::kW8A8S;
-  if (is_static && kind != LinearKind::kUsual) return PackFloats(spec);
+  if (IsStatic(scheme.scheme) && kind != LinearKind::kUsual) return PackFloats(spec);
   if (kind == LinearKind::kHead) scheme = {QuantScheme::kW8A8D, 0};  // four bits cost it most
   const std::vector<TensorView> parts = GetParts(spec);
   if (!options_.random_integers) {
@@ -139,7 +135,7 @@ void WeightLoader::AddPartialLora(const LoraPart& part, int64_t inputs,
   const std::string b_name = part.prefix + ".Plora_B.weight";
   const TensorView* a = source_.Find(a_name);
   if (a == nullptr || a->shape.empty()) {
-    if (options_.directory.allow_missing_adapters && source_.Find(b_name) == nullptr) return;
+    if (options_.allow_missing_adapters && source_.Find(b_name) == nullptr) return;
     Fail("tensor '{}' is missing: this is no XComposer2 checkpoint, or not all of it", a_name);
   }
   const int64_t rank = a->shape[0];

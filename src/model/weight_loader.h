@@ -21,7 +21,7 @@ struct LoadOptions {
   bool random_integers = false;                   // made-up ones of the scheme: measurements only
   std::function<void(double share)> on_progress;  // 0 … 1; may be empty
   PackCacheOptions pack_cache;                    // directories only
-  WeightDirectoryOptions directory = {};          // tower and adapters from elsewhere
+  bool allow_missing_adapters = false;            // partial LoRA that is nowhere counts as zero
   bool merge_lora = false;                        // ordinary LoRA into the weights, not beside them
   std::function<void(const std::string& line)> on_warning = {};  // may be empty
 };

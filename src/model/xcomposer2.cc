@@ -5,6 +5,8 @@
 
 #include "base/error.h"
 #include "base/half.h"
+#include "formats/clip_tower.h"
+#include "formats/tensor_catalog.h"
 #include "formats/weight_directory.h"
 #include "kernels/resize/resize.h"
 #include "model/decoder_layout.h"
@@ -13,8 +15,6 @@
 namespace ixc {
 
 namespace {
-
-constexpr const char* kTower = "vit.vision_tower.vision_model.";
 
 using LinearKind = WeightLoader::LinearKind;
 
@@ -54,7 +54,7 @@ std::vector<float> ResizePositions(const std::vector<float>& table, int64_t rows
 // stock CLIP table is resized.
 std::vector<float> LoadPositions(WeightLoader& loader, const WeightSource& source,
                                  const VisionTowerConfig& tower, const Compute& compute) {
-  const std::string name = std::string(kTower) + "embeddings.position_embedding.weight";
+  const std::string name = kPositionTable;
   const TensorView* stored = source.Find(name);
   const int64_t wanted = tower.num_patches() + 1;
   const int64_t rows = stored != nullptr && !stored->shape.empty() ? stored->shape[0] : wanted;
@@ -63,7 +63,8 @@ std::vector<float> LoadPositions(WeightLoader& loader, const WeightSource& sourc
 }
 
 EncoderLayer LoadVisionLayer(WeightLoader& loader, const VisionTowerConfig& tower, int index) {
-  const std::string prefix = kTower + ("encoder.layers." + std::to_string(index)) + ".";
+  const std::string prefix =
+      std::string(kTowerPrefix) + "encoder.layers." + std::to_string(index) + ".";
   const std::string attention = prefix + "self_attn.";
   EncoderLayer layer;
   layer.norm1 = loader.LoadLayerNorm(prefix + "layer_norm1", tower.width);
@@ -87,13 +88,13 @@ std::unique_ptr<VisionTower> LoadTower(WeightLoader& loader, const WeightSource&
                                        const ModelConfig& config, ModelKind kind,
                                        const Compute& compute) {
   const VisionTowerConfig tower = TowerConfig(config, kind);
-  const std::string embeddings = std::string(kTower) + "embeddings.";
+  const std::string embeddings = std::string(kTowerPrefix) + "embeddings.";
   VisionTower::Embeddings embedded;
   embedded.class_embedding = loader.LoadVector(embeddings + "class_embedding", {tower.width});
   embedded.patch = loader.LoadMatrix(embeddings + "patch_embedding.weight",
                                      {tower.width, 3, tower.patch_size, tower.patch_size});
   embedded.positions = LoadPositions(loader, source, tower, compute);
-  embedded.pre_norm = loader.LoadLayerNorm(std::string(kTower) + "pre_layrnorm", tower.width);
+  embedded.pre_norm = loader.LoadLayerNorm(std::string(kTowerPrefix) + "pre_layrnorm", tower.width);
   std::vector<EncoderLayer> layers;
   for (int i = 0; i < static_cast<int>(config.vision.num_layers); ++i) {
     layers.push_back(LoadVisionLayer(loader, tower, i));
@@ -162,9 +163,8 @@ std::string DescribePacking(const LoadOptions& options) {
 
 }  // namespace
 
-XComposer2 XComposer2::Load(const std::filesystem::path& dir, const LoadOptions& options,
+XComposer2 XComposer2::Load(WeightDirectory directory, const LoadOptions& options,
                             const Compute& compute) {
-  WeightDirectory directory = WeightDirectory::Open(dir, options.directory);
   const auto warn = [&](const std::string& line) {
     if (options.on_warning) options.on_warning(line);
   };

@@ -38,7 +38,7 @@ class XComposer2 {
  public:
   // Reads and packs all weights. Errors name the tensor or field that is missing or wrong; what a
   // user should know besides goes to options.on_warning.
-  static XComposer2 Load(const std::filesystem::path& dir, const LoadOptions& options,
+  static XComposer2 Load(WeightDirectory directory, const LoadOptions& options,
                          const Compute& compute);
 
   // The same from any source of tensors; keeps the source (the embedding table is read in place).

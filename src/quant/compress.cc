@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "formats/running_names.h"
 #include "formats/safetensors.h"
+#include "formats/tensor_catalog.h"
 #include "formats/weight_directory.h"
 #include "quant/copied_files.h"
 #include "quant/nibble_codec.h"
@@ -82,35 +83,23 @@ class Compressor {
       }
       for (TensorSource& source : written) {
         description[source.name] = is_weight ? "W8A8SC" : tag;
-        report_.num_bytes += BytesOf(source);
+        report_.num_bytes += source.NumBytes();
         sources.push_back(std::move(source));
       }
     }
     WriteSafetensors(to / "quant_model_weight_w8a8sc.safetensors", std::move(sources));
-    WriteJson(to / "quant_model_description.json", description, 2);
+    WriteWholeFile(to / "quant_model_description.json", ToText(description, 2));
   }
 
   CompressReport Finish(const fs::path& to) {
     Json config = ReadJsonFile(source_ / "config.json");
     config["quantize"] = "w8a8sc";
-    WriteJson(to / "config.json", config, 4);
+    WriteWholeFile(to / "config.json", ToText(config, 4));
     CopySmallFiles(source_, to);
     return report_;
   }
 
  private:
-  static uint64_t BytesOf(const TensorSource& source) {
-    uint64_t bytes = SizeOf(source.dtype);
-    for (int64_t dimension : source.shape) bytes *= static_cast<uint64_t>(dimension);
-    return bytes;
-  }
-
-  static void WriteJson(const fs::path& path, const Json& json, int indent) {
-    AtomicFile out(path);
-    out.Write(json.dump(indent));
-    out.Commit();
-  }
-
   void Progress(uint64_t bytes) {
     done_ += bytes;
     if (on_progress_) {
@@ -183,7 +172,7 @@ class Compressor {
   // X.weight, X.index and X.info. The stream's size must be known before anything is written, so a
   // matrix is coded twice rather than kept.
   std::vector<TensorSource> Compressed(const std::string& name, const std::vector<Part>& parts) {
-    const std::string prefix = name.substr(0, name.size() - std::string_view(".weight").size());
+    const std::string prefix = LinearOf(name);
     int64_t n = 0;
     for (const Part& part : parts) n += part.num_rows();
     const int64_t k = parts[0].num_columns();

@@ -39,10 +39,6 @@ std::span<const float> ScalesOf(const QuantizedLinear& linear, int64_t row) {
   return std::span(linear.scales).subspan(static_cast<size_t>(row) * groups, groups);
 }
 
-bool IsStatic(QuantScheme scheme) {
-  return scheme == QuantScheme::kW8A8 || scheme == QuantScheme::kW8A8S;
-}
-
 // Importance-weighted squared error of four-bit weights with this scale.
 float ErrorOf(std::span<const float> weights, std::span<const float> importance, float scale) {
   const float inverse = scale == 0.0f ? 0.0f : 1.0f / scale;

@@ -11,9 +11,9 @@
 #include "base/error.h"
 #include "base/limits.h"
 #include "base/mapped_file.h"
+#include "base/utf8.h"
 #include "text/sentencepiece_model.h"
 #include "text/text_stages.h"
-#include "base/utf8.h"
 
 namespace ixc {
 namespace {
@@ -186,9 +186,7 @@ Tokenizer Tokenizer::Load(const std::filesystem::path& path) {
   std::error_code ignored;  // what cannot be looked at cannot be mapped either
   const bool is_directory = std::filesystem::is_directory(path, ignored);
   const MappedFile file(is_directory ? path / "tokenizer.model" : path);
-  const auto bytes = file.bytes();
-  return FromBytes({reinterpret_cast<const char*>(bytes.data()), bytes.size()},
-                   file.path().string());
+  return FromBytes(file.text(), file.path().string());
 }
 
 Tokenizer Tokenizer::FromBytes(std::string_view bytes, const std::string& where) {

@@ -12,11 +12,13 @@
 // Weights are stored unsigned because the instructions multiply unsigned by signed bytes; the
 // activations are the signed side, and -128 sum(x) or -8 sum(x) puts the sum right, exactly.
 //
-//   scheme  weights                          activations         y[n] =
-//   w8a8    bytes                            static, per tensor  (sum w q + output_bias[n])
-//   output_scale[n] w8a8s   nibbles and a list of outliers   static, per tensor  the same w8a8d
-//   bytes                            scale a token       sum w q  output_scale[n]  s w4 nibbles,
-//   F16 scale a group       scale a token       sum over groups (sum w q  g[n, group])  s
+// clang-format off
+//   scheme  weights                         activations         y[n] =
+//   w8a8    bytes                           static, per tensor  (sum w q + output_bias[n]) * output_scale[n]
+//   w8a8s   nibbles and a list of outliers  static, per tensor  the same
+//   w8a8d   bytes                           scale a token       sum w q * output_scale[n] * s
+//   w4      nibbles, F16 scale a group      scale a token       sum over groups (sum w q * g[n, group]) * s
+// clang-format on
 //
 // Static: q = clamp(round(x / input_scale + input_offset), -128, 127), half to even. Scale a token:
 // s = max |x| / 127 over the row, q = clamp(round(x / s), -127, 127).
@@ -33,6 +35,14 @@
 namespace ixc {
 
 enum class QuantScheme : uint8_t { kW8A8, kW8A8S, kW8A8D, kW4 };
+
+inline constexpr QuantScheme kQuantSchemes[] = {QuantScheme::kW8A8, QuantScheme::kW8A8S,
+                                                QuantScheme::kW8A8D, QuantScheme::kW4};
+
+// Whether activations are quantized with one scale and offset that calibration found.
+constexpr bool IsStatic(QuantScheme scheme) {
+  return scheme == QuantScheme::kW8A8 || scheme == QuantScheme::kW8A8S;
+}
 
 // "w8a8", "w8a8s", "w8a8d", "w4"
 const char* Name(QuantScheme scheme);
@@ -61,9 +71,7 @@ struct QuantizedMatrix {
   std::vector<uint32_t> outliers;
 
   bool has_nibbles() const { return scheme == QuantScheme::kW8A8S || scheme == QuantScheme::kW4; }
-  bool has_static_input() const {
-    return scheme == QuantScheme::kW8A8 || scheme == QuantScheme::kW8A8S;
-  }
+  bool has_static_input() const { return IsStatic(scheme); }
   int64_t NumPanels() const { return (n + 15) / 16; }
   int64_t PaddedK() const { return (k + 63) / 64 * 64; }
   int64_t NumGroups() const { return group == 0 ? 0 : (PaddedK() + group - 1) / group; }
