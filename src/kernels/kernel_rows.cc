@@ -6,6 +6,8 @@
 #include <limits>
 #include <memory>
 #include <random>
+#include <span>
+#include <utility>
 
 #include "base/half.h"
 #include "kernels/activation/activation_table.h"
@@ -55,47 +57,22 @@ PackedMatrix RandomWeights(DType dtype, int64_t n, int64_t k) {
   return w;
 }
 
-KernelWork PrepareGemm(const GemmKernel& kernel, const KernelShape& shape, ThreadPool& pool) {
-  struct Data {
-    Matrix x, y;
-    PackedMatrix w;
-  };
-  auto data =
-      std::make_shared<Data>(Data{RandomMatrix(shape.rows, shape.k), Matrix(shape.rows, shape.n),
-                                  RandomWeights(kernel.dtype, shape.n, shape.k)});
-  KernelWork work;
-  work.operations = 2.0 * static_cast<double>(shape.rows) * static_cast<double>(shape.n) *
-                    static_cast<double>(shape.k);
-  work.bytes = static_cast<double>(data->w.data.size());
-  work.run = [data, &kernel, &pool] {
-    kernel.run({data->x, &data->w, data->y, {}}, {kernel.isa, &pool});
-  };
-  return work;
-}
-
-std::string GemmDetails(const GemmKernel& kernel) {
-  const std::string rows = kernel.max_rows == std::numeric_limits<int>::max()
-                               ? fmt::format("{} rows or more", kernel.min_rows)
-                               : fmt::format("{} to {} rows", kernel.min_rows, kernel.max_rows);
-  return fmt::format("{}, tile {} x {}, panels of 16", rows, kernel.tile_rows, kernel.tile_cols);
-}
-
 // The scheme that stands for a layout.
 QuantScheme SchemeOf(QuantLayout layout) {
   if (layout == QuantLayout::kBytes) return QuantScheme::kW8A8;
   return layout == QuantLayout::kNibbles ? QuantScheme::kW8A8S : QuantScheme::kW4;
 }
 
-KernelWork PrepareQGemm(const QGemmKernel& kernel, const KernelShape& shape, ThreadPool& pool) {
+// One product of a kernel's row with made-up weights.
+template <typename Kernel, typename Weights>
+KernelWork PrepareProduct(const Kernel& kernel, Weights weights, const KernelShape& shape,
+                          ThreadPool& pool) {
   struct Data {
     Matrix x, y;
-    QuantizedMatrix w;
+    Weights w;
   };
-  const QuantScheme scheme = SchemeOf(kernel.layout);
-  const int64_t group = scheme == QuantScheme::kW4 ? 128 : 0;
-  auto data =
-      std::make_shared<Data>(Data{RandomMatrix(shape.rows, shape.k), Matrix(shape.rows, shape.n),
-                                  RandomQuantizedMatrix({scheme, shape.n, shape.k, group}, 1)});
+  auto data = std::make_shared<Data>(
+      Data{RandomMatrix(shape.rows, shape.k), Matrix(shape.rows, shape.n), std::move(weights)});
   KernelWork work;
   work.operations = 2.0 * static_cast<double>(shape.rows) * static_cast<double>(shape.n) *
                     static_cast<double>(shape.k);
@@ -106,15 +83,33 @@ KernelWork PrepareQGemm(const QGemmKernel& kernel, const KernelShape& shape, Thr
   return work;
 }
 
-std::string QGemmDetails(const QGemmKernel& kernel) {
+KernelWork Prepare(const GemmKernel& kernel, const KernelShape& shape, ThreadPool& pool) {
+  return PrepareProduct(kernel, RandomWeights(kernel.dtype, shape.n, shape.k), shape, pool);
+}
+
+KernelWork Prepare(const QGemmKernel& kernel, const KernelShape& shape, ThreadPool& pool) {
+  const QuantScheme scheme = SchemeOf(kernel.layout);
+  const int64_t group = scheme == QuantScheme::kW4 ? 128 : 0;
+  return PrepareProduct(kernel, RandomQuantizedMatrix({scheme, shape.n, shape.k, group}, 1), shape,
+                        pool);
+}
+
+template <typename Kernel>
+std::string TileOf(const Kernel& kernel) {
   const std::string rows = kernel.max_rows == std::numeric_limits<int>::max()
                                ? fmt::format("{} rows or more", kernel.min_rows)
                                : fmt::format("{} to {} rows", kernel.min_rows, kernel.max_rows);
-  return fmt::format("{}, tile {} x {}, panels of 16, lines of 4 inputs", rows, kernel.tile_rows,
-                     kernel.tile_cols);
+  return fmt::format("{}, tile {} x {}, panels of 16", rows, kernel.tile_rows, kernel.tile_cols);
 }
 
+std::string Details(const GemmKernel& kernel) { return TileOf(kernel); }
+std::string Details(const QGemmKernel& kernel) { return TileOf(kernel) + ", lines of 4 inputs"; }
+
+const char* WeightsOf(const GemmKernel& kernel) { return Name(kernel.dtype); }
+const char* WeightsOf(const QGemmKernel& kernel) { return Name(SchemeOf(kernel.layout)); }
+
 // The ceiling of the instructions that a row multiplies with; the portable rows have none.
+std::string LimitOf(const GemmKernel&) { return "limit.fp32"; }
 std::string LimitOf(const QGemmKernel& kernel) {
   if (kernel.isa == Isa::kAmx) return "limit.amx_int8";
   if (kernel.isa == Isa::kAvx512Vnni) return "limit.vnni";
@@ -172,37 +167,20 @@ KernelWork PrepareRows(const KernelShape& shape, ThreadPool& pool, int touched, 
   return work;
 }
 
-void AddGemms(std::vector<KernelRow>& rows) {
-  for (const GemmKernel& kernel : GemmKernels()) {
+template <typename Kernel>
+void AddProducts(std::vector<KernelRow>& rows, std::span<const Kernel> kernels) {
+  for (const Kernel& kernel : kernels) {
     KernelRow row;
     const bool few_rows = kernel.max_rows < kPrefillRows;
     row.family = few_rows ? "gemv" : "gemm";
     row.name = kernel.name;
     row.isa = kernel.isa;
-    row.dtype = Name(kernel.dtype);
-    row.limit = "limit.fp32";
-    row.details = GemmDetails(kernel);
-    row.shape = {few_rows ? 1 : kPrefillRows, 14336, 4096};
-    row.prepare = [&kernel](const KernelShape& shape, ThreadPool& pool) {
-      return PrepareGemm(kernel, shape, pool);
-    };
-    rows.push_back(std::move(row));
-  }
-}
-
-void AddQGemms(std::vector<KernelRow>& rows) {
-  for (const QGemmKernel& kernel : QGemmKernels()) {
-    KernelRow row;
-    const bool few_rows = kernel.max_rows < kPrefillRows;
-    row.family = few_rows ? "gemv" : "gemm";
-    row.name = kernel.name;
-    row.isa = kernel.isa;
-    row.dtype = Name(SchemeOf(kernel.layout));
+    row.dtype = WeightsOf(kernel);
     row.limit = LimitOf(kernel);
-    row.details = QGemmDetails(kernel);
+    row.details = Details(kernel);
     row.shape = {few_rows ? 1 : kPrefillRows, 14336, 4096};
     row.prepare = [&kernel](const KernelShape& shape, ThreadPool& pool) {
-      return PrepareQGemm(kernel, shape, pool);
+      return Prepare(kernel, shape, pool);
     };
     rows.push_back(std::move(row));
   }
@@ -252,8 +230,8 @@ void AddRowFamily(std::vector<KernelRow>& rows, const char* family,
 
 std::vector<KernelRow> ListKernelRows() {
   std::vector<KernelRow> rows;
-  AddGemms(rows);
-  AddQGemms(rows);
+  AddProducts(rows, GemmKernels());
+  AddProducts(rows, QGemmKernels());
   AddAttention(rows);
   AddRowFamily(rows, "norm", NormKernels(), 3,
                [](const NormIsa& isa, float* x, float* y, int64_t cols) {
@@ -272,20 +250,19 @@ std::vector<KernelRow> ListKernelRows() {
 
 std::vector<KernelChoice> ExplainKernels(Isa isa) {
   const std::string best = fmt::format("the best row up to {}", Name(isa));
+  const auto choice_of = [&](const auto& kernel, const char* weights, int64_t rows) {
+    return KernelChoice{fmt::format("product, {} weights, {} rows", weights, rows), kernel.name,
+                        fmt::format("{} for {}", best, Details(kernel))};
+  };
   std::vector<KernelChoice> choices;
   for (DType dtype : {DType::kF32, DType::kF16, DType::kBF16}) {
     for (int64_t rows : {1, 6, 7, kPrefillRows}) {
-      const GemmKernel& kernel = ChooseGemm(dtype, rows, isa);
-      choices.push_back({fmt::format("product, {} weights, {} rows", Name(dtype), rows),
-                         kernel.name, fmt::format("{} for {}", best, GemmDetails(kernel))});
+      choices.push_back(choice_of(ChooseGemm(dtype, rows, isa), Name(dtype), rows));
     }
   }
-  for (QuantScheme scheme :
-       {QuantScheme::kW8A8, QuantScheme::kW8A8S, QuantScheme::kW8A8D, QuantScheme::kW4}) {
+  for (QuantScheme scheme : kQuantSchemes) {
     for (int64_t rows : {1, 6, 7, kPrefillRows}) {
-      const QGemmKernel& kernel = ChooseQGemm(scheme, rows, isa);
-      choices.push_back({fmt::format("product, {} weights, {} rows", Name(scheme), rows),
-                         kernel.name, fmt::format("{} for {}", best, QGemmDetails(kernel))});
+      choices.push_back(choice_of(ChooseQGemm(scheme, rows, isa), Name(scheme), rows));
     }
   }
   for (int64_t rows : {4, kPrefillRows}) {

@@ -20,8 +20,7 @@ int64_t NumWeights(const WeightMatrix& w) {
 }
 
 size_t NumBytes(const WeightMatrix& w) {
-  if (const auto* integers = std::get_if<QuantizedMatrix>(&w)) return integers->NumBytes();
-  return std::get<PackedMatrix>(w).data.size();
+  return std::visit([](const auto& matrix) { return matrix.NumBytes(); }, w);
 }
 
 const char* SchemeName(const WeightMatrix& w) {

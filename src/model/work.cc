@@ -11,7 +11,7 @@ double Elements(const PackedMatrix& matrix) {
 }
 double Elements(const WeightMatrix& matrix) { return static_cast<double>(NumWeights(matrix)); }
 
-double Bytes(const PackedMatrix& matrix) { return static_cast<double>(matrix.data.size()); }
+double Bytes(const PackedMatrix& matrix) { return static_cast<double>(matrix.NumBytes()); }
 double Bytes(const WeightMatrix& matrix) { return static_cast<double>(NumBytes(matrix)); }
 
 template <typename Measure>

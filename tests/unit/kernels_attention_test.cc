@@ -168,18 +168,29 @@ INSTANTIATE_TEST_SUITE_P(Table, AttentionRowTest,
                          testing::ValuesIn(AttentionKernels().begin(), AttentionKernels().end()),
                          RowName<AttentionKernel>);
 
+// All rows over all keys at once: what every other way must give, to the bit.
+struct WholeAttention {
+  WholeAttention(const KvShape& shape, int heads, int64_t rows, Isa isa)
+      : cache(shape, rows, 5),
+        q(rows, int64_t{heads} * shape.head_dim, int64_t{heads} * shape.head_dim, 0),
+        out(rows, int64_t{heads} * shape.head_dim, int64_t{heads} * shape.head_dim, 0) {
+    cache.Store(0, rows, isa);
+    Fill(q.view, 6);
+    Attention({cache.shape, cache.blocks, heads, 0, rows, true, 0.2f}, q.view, out.view,
+              {isa, &Pool()});
+  }
+
+  Cache cache;
+  StridedMatrix q, out;
+};
+
 TEST(Attention, ResultsDoNotDependOnChunksThreadsOrUnusedMemory) {
   const int64_t rows = 150;
   const int heads = 6, dim = 40;
   const int64_t width = heads * dim;
   for (Isa isa : SupportedIsas()) {
     for (DType dtype : {DType::kF32, DType::kF16, DType::kI8}) {
-      Cache cache({2, dim, dtype}, rows, 5);
-      cache.Store(0, rows, isa);
-      StridedMatrix q(rows, width, width, 0), whole(rows, width, width, 0);
-      Fill(q.view, 6);
-      Attention({cache.shape, cache.blocks, heads, 0, rows, true, 0.2f}, q.view, whole.view,
-                {isa, &Pool()});
+      WholeAttention whole({2, dim, dtype}, heads, rows, isa);
       for (int64_t chunk : {1, 7, 64, 100}) {
         ThreadPool pool(TeamOf(chunk == 7 ? 3 : 1));
         Cache grown({2, dim, dtype}, rows, 5, std::byte{static_cast<unsigned char>(chunk)});
@@ -188,9 +199,9 @@ TEST(Attention, ResultsDoNotDependOnChunksThreadsOrUnusedMemory) {
           const int64_t count = std::min(chunk, rows - first);
           grown.Store(first, count, isa);
           Attention({grown.shape, grown.blocks, heads, first, first + count, true, 0.2f},
-                    q.view.Rows(first, count), out.view.Rows(first, count), {isa, &pool});
+                    whole.q.view.Rows(first, count), out.view.Rows(first, count), {isa, &pool});
         }
-        ASSERT_TRUE(SameBits(out.values, whole.values))
+        ASSERT_TRUE(SameBits(out.values, whole.out.values))
             << Name(isa) << " " << Name(dtype) << " in chunks of " << chunk;
       }
     }
@@ -204,19 +215,15 @@ TEST(Attention, SplittingOverKeysChangesNoBit) {
   const int64_t width = heads * dim;
   for (Isa isa : SupportedIsas()) {
     for (DType dtype : {DType::kF32, DType::kF16, DType::kI8}) {
-      Cache cache({2, dim, dtype}, rows, 5);
-      cache.Store(0, rows, isa);
-      StridedMatrix q(rows, width, width, 0), whole(rows, width, width, 0);
-      Fill(q.view, 6);
-      Attention({cache.shape, cache.blocks, heads, 0, rows, true, 0.2f}, q.view, whole.view,
-                {isa, &Pool()});
+      WholeAttention whole({2, dim, dtype}, heads, rows, isa);
       for (int threads : {1, 3}) {
         ThreadPool pool(TeamOf(threads));
         for (const auto& [first, count] : {std::pair{1099, 1}, {1024, 1}, {600, 3}, {511, 1}}) {
           StridedMatrix out(count, width, width, 0);
-          Attention({cache.shape, cache.blocks, heads, first, first + count, true, 0.2f},
-                    q.view.Rows(first, count), out.view, {isa, &pool});
-          ASSERT_TRUE(SameBits(out.values, Contents(whole.view.Rows(first, count))))
+          Attention(
+              {whole.cache.shape, whole.cache.blocks, heads, first, first + count, true, 0.2f},
+              whole.q.view.Rows(first, count), out.view, {isa, &pool});
+          ASSERT_TRUE(SameBits(out.values, Contents(whole.out.view.Rows(first, count))))
               << Name(isa) << " " << Name(dtype) << ", " << count << " rows behind " << first;
         }
       }

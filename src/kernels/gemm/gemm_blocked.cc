@@ -9,6 +9,7 @@
 #include <algorithm>
 
 #include "cpu/scratch.h"
+#include "kernels/blocking.h"
 #include "kernels/gemm/gemm_table.h"
 
 namespace ixc {
@@ -18,16 +19,8 @@ namespace {
 // On Zen 3 (L1 32 KiB, L2 512 KiB) anything from 144 to 288 rows, k blocks of 192 to 384 and chunks
 // of 8 to 32 panels ran within 3 % of these; row blocks of 96 lost some to widening the weights.
 constexpr int64_t kBlockK = kSumBlock;  // 256: a widened slice is 16 KiB a panel
-constexpr int64_t kRowBlock = 192;      // with kBlockK: 192 KiB of activations
-constexpr int64_t kChunkPanels = 16;    // 256 outputs at most
 // Packed activations of one pass over the rows stay in L3.
 constexpr int64_t kPackedFloats = int64_t{6} << 20;
-
-// Of the few-row product: panels in one call of the kernel, and bytes of weights in one piece.
-constexpr int kPanelsAtOnce = 8;
-constexpr int64_t kPieceBytes = int64_t{1} << 19;
-
-int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 int TypeIndex(DType dtype) {
   return dtype == DType::kF32 ? kTypeF32 : dtype == DType::kF16 ? kTypeF16 : kTypeBF16;
@@ -59,11 +52,7 @@ class BlockedGemm {
       for (int64_t tile = begin; tile < end; ++tile) PackTile(tile);
     });
     const int64_t row_blocks = CeilDiv(tiles_, tiles_per_block_);
-    chunk_panels_ = kChunkPanels;  // less where there would be too few tasks to even out
-    while (chunk_panels_ > 2 &&
-           CeilDiv(w_.NumPanels(), chunk_panels_) * row_blocks < int64_t{4} * pool.num_threads()) {
-      chunk_panels_ /= 2;
-    }
+    chunk_panels_ = ChunkPanels(w_.NumPanels(), row_blocks, pool.num_threads());
     const int64_t chunks = CeilDiv(w_.NumPanels(), chunk_panels_);
     pool.ParallelFor(chunks * row_blocks, 1, [&](int64_t begin, int64_t end) {
       for (int64_t task = begin; task < end; ++task) RunTask(task / row_blocks, task % row_blocks);
@@ -200,10 +189,7 @@ void RunGemmFewRows(const GemmIsa& isa, const GemmCall& call, const Compute& com
   const PackedMatrix& w = *call.w;
   const auto product = isa.few_rows[TypeIndex(w.dtype)];
   const float* x = Interleave(call.x);
-  // Pieces of about half a megabyte: long enough to stream, short enough to even out neighbours.
-  const auto panel_bytes = static_cast<int64_t>(std::max<size_t>(1, w.PanelBytes()));
-  const int64_t piece = std::clamp<int64_t>(CeilDiv(kPieceBytes, panel_bytes), 1, 1024);
-  const int64_t grain = CeilDiv(piece, kPanelsAtOnce) * kPanelsAtOnce;
+  const int64_t grain = FewRowGrain(static_cast<int64_t>(w.PanelBytes()));
   compute.pool->ParallelFor(w.NumPanels(), grain, [&](int64_t begin, int64_t end) {
     constexpr int kWidth = kPanelsAtOnce * kPanelWidth;
     float sums[kMaxFewRows][kWidth];

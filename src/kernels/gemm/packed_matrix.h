@@ -30,6 +30,8 @@ struct PackedMatrix {
 
   int64_t NumPanels() const { return (n + kPanelWidth - 1) / kPanelWidth; }
   size_t PanelBytes() const { return static_cast<size_t>(k) * kPanelWidth * SizeOf(dtype); }
+  // Everything that a product reads.
+  size_t NumBytes() const { return data.size(); }
 };
 
 // The rows of stacked tensors: where each starts, k elements of `dtype`, not aligned.

@@ -12,23 +12,15 @@
 #include <cstring>
 
 #include "cpu/scratch.h"
+#include "kernels/blocking.h"
 #include "kernels/qgemm/qgemm_table.h"
 
 namespace ixc {
 
 namespace {
 
-constexpr int64_t kRowBlock =
-    192;  // with kQuantBlockK: 96 KiB of activations, twice that in 16 bits
-constexpr int64_t kChunkPanels = 16;  // 256 outputs at most
 // Packed activations of one pass over the rows stay in L3.
 constexpr int64_t kPackedBytes = int64_t{24} << 20;
-
-// Of the few-row product: panels in one call of the kernel, and bytes of weights in one piece.
-constexpr int kPanelsAtOnce = 8;
-constexpr int64_t kPieceBytes = int64_t{1} << 19;
-
-int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // A float buffer of scratch memory, handed out piece by piece, 64-byte aligned.
 class Carver {
@@ -141,11 +133,7 @@ class BlockedQGemm {
       for (int64_t tile = begin; tile < end; ++tile) PackTile(tile);
     });
     const int64_t row_blocks = CeilDiv(tiles_, tiles_per_block_);
-    chunk_panels_ = kChunkPanels;  // less where there would be too few tasks to even out
-    while (chunk_panels_ > 2 &&
-           CeilDiv(w_.NumPanels(), chunk_panels_) * row_blocks < int64_t{4} * pool.num_threads()) {
-      chunk_panels_ /= 2;
-    }
+    chunk_panels_ = ChunkPanels(w_.NumPanels(), row_blocks, pool.num_threads());
     const int64_t chunks = CeilDiv(w_.NumPanels(), chunk_panels_);
     pool.ParallelFor(chunks * row_blocks, 1, [&](int64_t begin, int64_t end) {
       for (int64_t task = begin; task < end; ++task) RunTask(task / row_blocks, task % row_blocks);
@@ -367,11 +355,8 @@ void RunQGemmFewRows(const QGemmCode& code, const QGemmCall& call, const Compute
   const QuantizedMatrix& w = *call.w;
   const FewActivations activations = QuantizeFew(code, call);
   const int32_t offset = w.has_nibbles() ? 8 : 128;
-  // Pieces of about half a megabyte: long enough to stream, short enough to even out neighbours.
   const auto panel_bytes = static_cast<int64_t>(w.PanelBytes());
-  const int64_t piece =
-      std::clamp<int64_t>(CeilDiv(kPieceBytes, std::max<int64_t>(1, panel_bytes)), 1, 1024);
-  const int64_t grain = CeilDiv(piece, kPanelsAtOnce) * kPanelsAtOnce;
+  const int64_t grain = FewRowGrain(panel_bytes);
   compute.pool->ParallelFor(w.NumPanels(), grain, [&](int64_t begin, int64_t end) {
     constexpr int kWidth = kPanelsAtOnce * 16;
     alignas(64) std::byte sums[kMaxFewQuantRows][kWidth * 4];
