@@ -26,6 +26,7 @@ import torch.multiprocessing as multiprocessing
 import torch.nn.functional as F
 
 import optimiser
+from checkpoint import load_model
 from model import Config, TinyComposer
 from pictures import normalise
 from scenes import Scene
@@ -204,10 +205,10 @@ def train(rank: int, options: argparse.Namespace) -> None:
     if stored:
         model.load_state_dict(stored["model"])
     elif options.start_from:
-        start_from(model, torch.load(options.start_from, weights_only=True)["model"])
+        start_from(model, load_model(options.start_from).state_dict())
     phase = phase_of(options.phase)(model, options)
     optimizer = optimiser.FlatAdamW(model, phase.scales, options.weight_decay)
-    first_step, elapsed_before = 0, 0.0
+    first_step, elapsed_before = 0, options.started_at * 60
     if stored and stored["phase"] == options.phase:
         optimizer.load(stored["optimiser"])
         first_step, elapsed_before = stored["step"], stored["elapsed"]
@@ -261,7 +262,10 @@ def main() -> None:
     parser.add_argument("--run", type=pathlib.Path, required=True, help="checkpoints and log")
     parser.add_argument("--minutes", type=float, required=True, help="of this phase, by the clock")
     parser.add_argument("--resume", action="store_true", help="continue from RUN/checkpoint.pt")
-    parser.add_argument("--start-from", type=pathlib.Path, help="a .pt whose weights are taken over")
+    parser.add_argument("--start-from", type=pathlib.Path, help="weights to take over: a .pt or a model folder")
+    parser.add_argument(
+        "--started-at", type=float, default=0.0, help="minutes of this phase that --start-from has behind it"
+    )
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--threads", type=int, default=1, help="a process")
     parser.add_argument("--batch", type=int, help="pictures a process and step")
