@@ -73,7 +73,7 @@ struct ServiceResult {
   int64_t prompt_tokens = 0;  // image tokens included
   int64_t image_tokens = 0;
   int64_t cached_tokens = 0;
-  int64_t generated_tokens = 0;  // the stop token included
+  int64_t generated_tokens = 0;    // the stop token included
   double queue_seconds = 0;        // until it was first worked on
   double first_token_seconds = 0;  // from Submit()
   double total_seconds = 0;
