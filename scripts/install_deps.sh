@@ -5,7 +5,7 @@ set -euo pipefail
 packages=(
   g++ cmake ninja-build ccache pkg-config python3 python3-venv
   nlohmann-json3-dev libsentencepiece-dev libjpeg62-turbo-dev libpng-dev libwebp-dev libgif-dev
-  libcli11-dev libspdlog-dev libfmt-dev libxxhash-dev libicu-dev zlib1g-dev libedit-dev
+  libcli11-dev libspdlog-dev libfmt-dev libxxhash-dev libicu-dev zlib1g-dev libedit-dev libssl-dev
   libgtest-dev
   python3-numpy  # tests of tools/
 )

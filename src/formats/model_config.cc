@@ -214,14 +214,15 @@ std::optional<LoraConfig> ReadLoraConfig(const fs::path& directory) {
   return ReadIfPresent(directory / "adapter_config.json", ParseLoraConfig);
 }
 
+std::string ParseLoraDirectory(std::string_view text, const std::string& where) {
+  const Json json = ParseJson(text, where);
+  const JsonFields fields(json, where);
+  if (json.size() != 1) Fail("{}: wanted one adapter, found {}", where, json.size());
+  return fields.String(json.items().begin().key());
+}
+
 std::optional<fs::path> ReadLoraDirectory(const fs::path& directory) {
-  const auto parse = [](std::string_view text, const std::string& where) {
-    const Json json = ParseJson(text, where);
-    const JsonFields fields(json, where);
-    if (json.size() != 1) Fail("{}: wanted one adapter, found {}", where, json.size());
-    return fields.String(json.items().begin().key());
-  };
-  const auto target = ReadIfPresent(directory / "lora_adapter.json", parse);
+  const auto target = ReadIfPresent(directory / "lora_adapter.json", ParseLoraDirectory);
   if (!target) return std::nullopt;
   return directory / *target;  // an absolute path replaces the directory
 }

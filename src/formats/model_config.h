@@ -86,5 +86,6 @@ std::optional<std::filesystem::path> ReadLoraDirectory(const std::filesystem::pa
 ModelConfig ParseModelConfig(std::string_view text, const std::string& where);
 GenerationConfig ParseGenerationConfig(std::string_view text, const std::string& where);
 LoraConfig ParseLoraConfig(std::string_view text, const std::string& where);
+std::string ParseLoraDirectory(std::string_view text, const std::string& where);
 
 }  // namespace ixc

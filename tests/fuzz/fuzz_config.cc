@@ -8,6 +8,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   ixc::Attempt([&] { ixc::ParseModelConfig(text, "fuzz"); });
   ixc::Attempt([&] { ixc::ParseGenerationConfig(text, "fuzz"); });
   ixc::Attempt([&] { ixc::ParseLoraConfig(text, "fuzz"); });
+  ixc::Attempt([&] { ixc::ParseLoraDirectory(text, "fuzz"); });
   ixc::Attempt([&] { ixc::ParseWeightIndex(text, "fuzz"); });
   return 0;
 }

@@ -113,6 +113,15 @@ def command_lines():
     yield "ids", b"[1, 300, 5, 2]"
 
 
+def descriptions():
+    layer = "model.layers.0.attention.wqkv."
+    for kind in ("W8A8", "W8A8S", "W8A8SC", "W8A8D", "W4"):
+        fields = {"version": "1.0.0", "model_quant_type": kind, "group_size": 64,
+                  "metadata": {"codec": "nibble-escape"}, layer + "weight": kind, layer + "input_scale": "FLOAT"}
+        yield kind.lower(), b"\n" + json.dumps(fields).encode()
+    yield "without-type", b"w8a8\n" + json.dumps({layer + "weight": "W8A8"}).encode()
+
+
 def write(name, seeds):
     path = folder(name)
     for seed, content in seeds:
@@ -126,7 +135,9 @@ def main():
     write("json", texts())
     write("command_json", command_lines())
     write("detokenize", [("ids", bytes(range(64)))])
+    write("quant_description", descriptions())
     config = folder("config")
+    (config / "lora_adapter.json").write_text('{"1": "../float"}')
     for source in sorted(MODELS.glob("*/*config.json")) + sorted(MODELS.glob("*/*.index.json")):
         if source.name != "tokenizer_config.json":
             shutil.copyfile(source, config / f"{source.parent.name}-{source.name}")

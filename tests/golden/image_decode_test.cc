@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
-#include "base/sha256.h"
+#include "formats/sha256.h"
 #include "image/decode.h"
 
 namespace ixc {

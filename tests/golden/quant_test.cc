@@ -3,12 +3,12 @@
 // an activation's integer, and flips move logits).
 #include <gtest/gtest.h>
 
-#include "base/sha256.h"
 #include "engine/generate.h"
 #include "engine/pipeline.h"
 #include "eval/calibration.h"
 #include "eval/quantize.h"
 #include "formats/running_names.h"
+#include "formats/sha256.h"
 #include "formats/weight_directory.h"
 #include "model/quantized_loader.h"
 #include "model/weight_loader.h"

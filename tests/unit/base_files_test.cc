@@ -5,7 +5,7 @@
 #include "base/mapped_byte.h"
 #include "base/mapped_file.h"
 #include "base/resumable_file.h"
-#include "base/sha256.h"
+#include "formats/sha256.h"
 #include "unit/temp_dir.h"
 
 namespace ixc {

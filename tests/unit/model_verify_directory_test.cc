@@ -4,8 +4,8 @@
 #include <limits>
 
 #include "base/json.h"
-#include "base/sha256.h"
 #include "formats/safetensors.h"
+#include "formats/sha256.h"
 #include "model/verify_directory.h"
 #include "unit/temp_dir.h"
 

@@ -12,6 +12,7 @@
 #include "cli/tokenize.h"
 #include "formats/checkpoint.h"
 #include "formats/model_config.h"
+#include "formats/quant_description.h"
 #include "formats/safetensors.h"
 #include "formats/torch_bin.h"
 #include "image/decode.h"
@@ -107,6 +108,12 @@ std::vector<Parser> JsonParsers() {
        [](const std::string& text) { ParseGenerationConfig(text, "f"); }},
       {"adapter_config", R"({"r":8,"lora_alpha":16,"use_rslora":true,"rank_pattern":{"a":4}})",
        [](const std::string& text) { ParseLoraConfig(text, "f"); }},
+      {"lora_adapter", R"({"1": "../float"})",
+       [](const std::string& text) { ParseLoraDirectory(text, "f"); }},
+      {"quant_description",
+       R"({"version":"1.0.0","model_quant_type":"W4","group_size":64,"metadata":{"codec":"c"},)"
+       R"("model.layers.0.attention.wqkv.weight":"W4"})",
+       [](const std::string& text) { ParseQuantDescription(text, "f", ""); }},
       {"weight_index", R"({"metadata":{},"weight_map":{"a":"x.bin","b":"y.bin"}})",
        [](const std::string& text) { ParseWeightIndex(text, "f"); }},
       {"conversation", conversation,

@@ -1,26 +1,28 @@
-// SHA-256 (FIPS 180-4), the checksum that download pages and Hugging Face's cache give.
+// SHA-256 (FIPS 180-4), the checksum that download pages and Hugging Face's cache give. By OpenSSL.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
+
+struct evp_md_ctx_st;
 
 namespace ixc {
 
 class Sha256Hash {
  public:
+  Sha256Hash();
   void Update(std::span<const std::byte> bytes);
   // 64 lower-case hexadecimal digits. Call once, at the end.
   std::string Finish();
 
  private:
-  std::array<uint32_t, 8> state_ = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
-                                    0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
-  std::array<std::byte, 64> block_{};  // what does not fill a block yet
-  size_t pending_ = 0;
-  uint64_t size_ = 0;
+  struct Free {
+    void operator()(evp_md_ctx_st* context) const;
+  };
+  std::unique_ptr<evp_md_ctx_st, Free> context_;
 };
 
 std::string Sha256(std::span<const std::byte> bytes);
