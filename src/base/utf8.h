@@ -17,7 +17,7 @@ enum class Utf8Front {
 
 struct Utf8Sequence {
   Utf8Front front;
-  int length;  // bytes of the character; 1 when broken, 0 when open
+  int length;               // bytes of the character; 1 when broken, 0 when open
   uint32_t code_point = 0;  // of a whole character
 };
 

@@ -1,8 +1,8 @@
-#include "cache/kv_cache.h"
-
 #include <gtest/gtest.h>
 
 #include <cstring>
+
+#include "cache/kv_cache.h"
 
 namespace ixc {
 namespace {

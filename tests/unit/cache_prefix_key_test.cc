@@ -1,8 +1,8 @@
-#include "cache/prefix_key.h"
-
 #include <gtest/gtest.h>
 
 #include <numeric>
+
+#include "cache/prefix_key.h"
 
 namespace ixc {
 namespace {

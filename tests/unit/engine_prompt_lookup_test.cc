@@ -1,7 +1,7 @@
 // Prompt lookup: what is guessed, from where, and how long guesses are.
-#include "engine/prompt_lookup.h"
-
 #include <gtest/gtest.h>
+
+#include "engine/prompt_lookup.h"
 
 namespace ixc {
 namespace {

@@ -32,7 +32,8 @@ TEST(QuantDescription, FilesOfADirectory) {
   EXPECT_EQ(ReadQuantDescription(dir.path(), dir.path())->type, "w8a8s");
   dir.Write("config.json", "{}");
   dir.Write("quant_model_description.json", R"({"model_quant_type": "W8A8S", "version": "1.0.0"})");
-  EXPECT_EQ(ReadQuantDescription(dir.path(), dir.path())->type, "w8a8s") << "the one without a suffix wins";
+  EXPECT_EQ(ReadQuantDescription(dir.path(), dir.path())->type, "w8a8s")
+      << "the one without a suffix wins";
 }
 
 TEST(QuantDescription, Refusals) {

@@ -58,10 +58,10 @@ TEST(PicturePlan, TableInTheDocumentationIsTrue) {
     int height = 0;
     Cell cells[3] = {};
     auto& [a, b, c] = cells;
-    const int read = std::sscanf(
-        line.c_str(), "| %d x %d | %ld x %ld, %ld | %ld x %ld, %ld | %ld x %ld, %ld |", &width,
-        &height, &a.rows, &a.cols, &a.tokens, &b.rows, &b.cols, &b.tokens, &c.rows, &c.cols,
-        &c.tokens);
+    const int read =
+        std::sscanf(line.c_str(), "| %d x %d | %ld x %ld, %ld | %ld x %ld, %ld | %ld x %ld, %ld |",
+                    &width, &height, &a.rows, &a.cols, &a.tokens, &b.rows, &b.cols, &b.tokens,
+                    &c.rows, &c.cols, &c.tokens);
     if (read < 2) continue;
     ++num_rows;
     ASSERT_EQ(read, 11) << line;

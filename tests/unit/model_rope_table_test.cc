@@ -1,6 +1,6 @@
-#include "model/rope_table.h"
-
 #include <gtest/gtest.h>
+
+#include "model/rope_table.h"
 
 namespace ixc {
 namespace {

@@ -47,7 +47,9 @@ inline std::string PickleTensor(const PickledTensor& t) {
          PickleTuple(t.strides) + "\x89" + PickleGlobal("collections", "OrderedDict") + ")Rt" + "R";
 }
 
-inline std::string PickleDict(const std::string& items) { return std::string("\x80\x02}(") + items + "u."; }
+inline std::string PickleDict(const std::string& items) {
+  return std::string("\x80\x02}(") + items + "u.";
+}
 
 inline std::string PickleTensors(const std::vector<PickledTensor>& tensors) {
   std::string items;

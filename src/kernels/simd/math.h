@@ -43,8 +43,9 @@ namespace {
   return Div(one, Add(one, Exp(Sub(Set1(0.0f), x))));
 }
 
-// erf(x), absolute error below 1.4e-7. Minimax fits: x P(x^2) up to |x| = 1 (6e-10 before rounding),
-// beyond it 1 - e^(-x^2) Q(t), t = 1 / (1 + |x| / 2) (2e-10); from |x| = 4 on it rounds to 1.
+// erf(x), absolute error below 1.4e-7. Minimax fits: x P(x^2) up to |x| = 1 (6e-10 before
+// rounding), beyond it 1 - e^(-x^2) Q(t), t = 1 / (1 + |x| / 2) (2e-10); from |x| = 4 on it rounds
+// to 1.
 [[maybe_unused]] inline Vec Erf(Vec x) {
   const Vec a = Abs(x);
   const Vec s = Mul(x, x);
