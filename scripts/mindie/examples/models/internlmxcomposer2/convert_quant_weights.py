@@ -1,0 +1,1 @@
+../../../convert_quant_weights.py

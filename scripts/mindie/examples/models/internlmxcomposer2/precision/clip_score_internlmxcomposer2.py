@@ -1,0 +1,1 @@
+../../../../clip_score_internlmxcomposer2.py
