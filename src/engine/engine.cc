@@ -4,8 +4,6 @@
 #include <chrono>
 #include <optional>
 
-#include "base/error.h"
-#include "cache/prefix_key.h"
 #include "engine/generate.h"
 #include "engine/pipeline.h"
 #include "text/stream_decoder.h"
@@ -27,19 +25,6 @@ class Stopwatch {
  private:
   std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
 };
-
-void CheckOptions(const GenerationOptions& options) {
-  if (options.max_new_tokens < 1)
-    Fail("max_new_tokens is {}, wanted 1 or more", options.max_new_tokens);
-  if (!(options.repetition_penalty > 0)) Fail("repetition_penalty wants a number above 0");
-  if (options.sample && !(options.temperature > 0)) Fail("temperature wants a number above 0");
-  if (options.sample && !(options.top_p > 0 && options.top_p <= 1)) Fail("top_p wants 0 < p <= 1");
-  if (options.num_beams < 1) Fail("num_beams is {}, wanted 1 or more", options.num_beams);
-  if (options.speculate && options.num_beams > 1) {
-    Fail("beam search and speculation exclude each other");
-  }
-  if (options.sample && options.num_beams > 1) Fail("beam search and sampling exclude each other");
-}
 
 }  // namespace
 
@@ -97,17 +82,17 @@ class Engine::Impl {
 
   Result Generate(const Request& request, Conversation::State& past,
                   const GenerationEvents& events) const {
-    CheckOptions(request.generation);
+    CheckGeneration(request.generation);
     Result result;
     result.finish_reason = FinishReason::kCancelled;
     const auto is_cancelled = [&] { return events.is_cancelled && events.is_cancelled(); };
     Stopwatch watch;
     const PromptSequence prompt = pipeline_->BuildPrompt(request);
-    AssembledPrompt assembled = pipeline_->LayOut(prompt, CountImageTokens(request));
+    AssembledPrompt assembled = pipeline_->LayOut(prompt, pipeline_->CountImageTokens(request));
     result.prompt_tokens = assembled.num_tokens();
     result.image_tokens = assembled.image_tokens;
     pipeline_->CheckMemory(request, assembled);
-    result.cached_tokens = past.Rewind(*pipeline_, KeysOf(request, assembled));
+    result.cached_tokens = past.Rewind(*pipeline_, pipeline_->KeysOf(request, assembled));
 
     const auto pictures = EncodePictures(request, assembled, result.cached_tokens, events);
     if (!pictures) return result;
@@ -131,30 +116,6 @@ class Engine::Impl {
   }
 
  private:
-  std::vector<int64_t> CountImageTokens(const Request& request) const {
-    std::vector<int64_t> counts;
-    for (size_t i = 0; i < request.images.size(); ++i) {
-      counts.push_back(pipeline_->CountImageTokens(request.images[i], HdNumOf(request, i)));
-    }
-    return counts;
-  }
-
-  std::vector<PositionKey> KeysOf(const Request& request, const AssembledPrompt& prompt) const {
-    std::vector<PositionKey> keys;
-    keys.reserve(prompt.input_ids.size());
-    for (int64_t id : prompt.input_ids) keys.push_back({{}, id});
-    for (size_t range = 0; range < prompt.image_rows.size(); ++range) {
-      const size_t image = static_cast<size_t>(prompt.image_of_rows[range]);
-      const PictureIdentity picture =
-          IdentityOf(request.images[image], pipeline_->image_transform(), HdNumOf(request, image));
-      const auto [begin, end] = prompt.image_rows[range];
-      for (int64_t row = begin; row < end; ++row) {
-        keys[static_cast<size_t>(row)] = {picture, row - begin};
-      }
-    }
-    return keys;
-  }
-
   // Only the pictures that have rows from first_row on; the others stay empty. Nothing when
   // cancelled.
   std::optional<std::vector<EncodedPicture>> EncodePictures(const Request& request,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/error.h"
 #include "engine/beam_search.h"
 #include "engine/prompt_lookup.h"
 #include "engine/sampler.h"
@@ -97,6 +98,19 @@ class Decoding {
 };
 
 }  // namespace
+
+void CheckGeneration(const GenerationOptions& options) {
+  if (options.max_new_tokens < 1)
+    Fail("max_new_tokens is {}, wanted 1 or more", options.max_new_tokens);
+  if (!(options.repetition_penalty > 0)) Fail("repetition_penalty wants a number above 0");
+  if (options.sample && !(options.temperature > 0)) Fail("temperature wants a number above 0");
+  if (options.sample && !(options.top_p > 0 && options.top_p <= 1)) Fail("top_p wants 0 < p <= 1");
+  if (options.num_beams < 1) Fail("num_beams is {}, wanted 1 or more", options.num_beams);
+  if (options.speculate && options.num_beams > 1) {
+    Fail("beam search and speculation exclude each other");
+  }
+  if (options.sample && options.num_beams > 1) Fail("beam search and sampling exclude each other");
+}
 
 GeneratedTokens GenerateTokens(const Pipeline& pipeline, const AssembledPrompt& prompt,
                                Matrix logits, Sequence& sequence, const GenerationOptions& options,

@@ -26,6 +26,9 @@ struct DecodeHooks {
   std::function<bool()> is_cancelled;
 };
 
+// Throws, naming the field, when an option has no meaning or two exclude each other.
+void CheckGeneration(const GenerationOptions& options);
+
 // `logits` belong to the last position of the prompt that `sequence` holds. The ids are appended to
 // it but for the last one; beam search leaves it as it is.
 GeneratedTokens GenerateTokens(const Pipeline& pipeline, const AssembledPrompt& prompt,

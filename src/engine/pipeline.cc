@@ -103,14 +103,44 @@ EncodedPicture Pipeline::EncodePicture(const Image& image, int hd_num,
   picture.features = model_.tower().Encode(picture.prepared.pixels, compute_, [&](int done) {
     if (progress) progress(static_cast<double>(done) / views);
   });
-  picture.embeds = model_.ProjectFeatures(
-      picture.features, {picture.prepared.tile_rows, picture.prepared.tile_cols}, compute_);
+  picture.embeds = Project(picture);
   return picture;
+}
+
+Matrix Pipeline::Project(const EncodedPicture& picture) const {
+  const PreparedImage& prepared = picture.prepared;
+  return model_.ProjectFeatures(picture.features, {prepared.tile_rows, prepared.tile_cols},
+                                compute_);
 }
 
 int64_t Pipeline::CountImageTokens(const Image& image, int hd_num) const {
   return PlanPicture(model_.kind(), model_.config(), image.width, image.height, hd_num)
       .image_tokens;
+}
+
+std::vector<int64_t> Pipeline::CountImageTokens(const Request& request) const {
+  std::vector<int64_t> counts;
+  for (size_t i = 0; i < request.images.size(); ++i) {
+    counts.push_back(CountImageTokens(request.images[i], HdNumOf(request, i)));
+  }
+  return counts;
+}
+
+std::vector<PositionKey> Pipeline::KeysOf(const Request& request,
+                                          const AssembledPrompt& prompt) const {
+  std::vector<PositionKey> keys;
+  keys.reserve(prompt.input_ids.size());
+  for (int64_t id : prompt.input_ids) keys.push_back({{}, id});
+  for (size_t range = 0; range < prompt.image_rows.size(); ++range) {
+    const size_t image = static_cast<size_t>(prompt.image_of_rows[range]);
+    const PictureIdentity picture =
+        IdentityOf(request.images[image], transform_, HdNumOf(request, image));
+    const auto [begin, end] = prompt.image_rows[range];
+    for (int64_t row = begin; row < end; ++row) {
+      keys[static_cast<size_t>(row)] = {picture, row - begin};
+    }
+  }
+  return keys;
 }
 
 AssembledPrompt Pipeline::LayOut(const PromptSequence& prompt,
@@ -146,27 +176,38 @@ AssembledPrompt Pipeline::LayOut(const PromptSequence& prompt,
   return assembled;
 }
 
-void Pipeline::Embed(const PromptSequence& prompt, std::span<const EncodedPicture> pictures,
-                     int64_t first_row, AssembledPrompt& assembled) const {
-  assembled.first_row = first_row;
-  assembled.embeds = Matrix(assembled.num_tokens() - first_row, model_.config().hidden_size);
+void Pipeline::EmbedRows(const PromptSequence& prompt, const AssembledPrompt& assembled,
+                         std::span<const Matrix* const> pictures, int64_t first,
+                         MatrixView out) const {
+  const int64_t last = first + out.rows;
   int64_t end = 0;  // of the segment
   size_t image = 0;
   for (const PromptSegment& segment : prompt.segments) {
     const int64_t begin = end;
     end = segment.is_image() ? assembled.image_rows[image++].end
                              : begin + static_cast<int64_t>(segment.ids.size());
-    if (end <= first_row) continue;
-    const int64_t skipped = std::max(first_row - begin, int64_t{0});
-    const MatrixView rows =
-        assembled.embeds.View().Rows(begin + skipped - first_row, end - begin - skipped);
+    if (end <= first || begin >= last) continue;
+    const int64_t skipped = std::max(first - begin, int64_t{0});
+    const int64_t count = std::min(end, last) - begin - skipped;
+    const MatrixView rows = out.Rows(begin + skipped - first, count);
     if (segment.is_image()) {
-      const Matrix& embeds = pictures[static_cast<size_t>(segment.image)].embeds;
+      const Matrix& embeds = *pictures[static_cast<size_t>(segment.image)];
       std::copy_n(embeds.Row(skipped), rows.rows * rows.cols, rows.data);
     } else {
-      model_.EmbedTokens(std::span(segment.ids).subspan(static_cast<size_t>(skipped)), rows);
+      const std::span ids(segment.ids);
+      model_.EmbedTokens(ids.subspan(static_cast<size_t>(skipped), static_cast<size_t>(count)),
+                         rows);
     }
   }
+}
+
+void Pipeline::Embed(const PromptSequence& prompt, std::span<const EncodedPicture> pictures,
+                     int64_t first_row, AssembledPrompt& assembled) const {
+  std::vector<const Matrix*> embeds;
+  for (const EncodedPicture& picture : pictures) embeds.push_back(&picture.embeds);
+  assembled.first_row = first_row;
+  assembled.embeds = Matrix(assembled.num_tokens() - first_row, model_.config().hidden_size);
+  EmbedRows(prompt, assembled, embeds, first_row, assembled.embeds);
 }
 
 AssembledPrompt Pipeline::Assemble(const PromptSequence& prompt,
@@ -222,22 +263,39 @@ void Pipeline::CheckMemory(const Request& request, const AssembledPrompt& assemb
 Sequence Pipeline::NewSequence() const { return Sequence(model_, kv_dtype_); }
 
 void Pipeline::Forward(
-    MatrixView hidden, int64_t total_length, std::span<const RowRange> image_rows,
-    Sequence& sequence,
+    MatrixView hidden, std::span<const BatchRows> batch, std::span<const RowRange> image_rows,
     const std::function<void(int layer, ConstMatrixView hidden)>& observe) const {
-  KvCache& cache = sequence.cache_;
-  cache.Reserve(cache.length() + hidden.rows);
+  std::vector<SequenceRows> sequences;
+  for (const BatchRows& rows : batch) {
+    KvCache& cache = rows.sequence->cache_;
+    cache.Reserve(cache.length() + rows.count);
+    SequenceRows& sequence = sequences.emplace_back();
+    sequence.count = rows.count;
+    sequence.first_position = cache.length();
+    sequence.total_length = rows.total_length;
+    sequence.blocks = [&cache](int layer) { return cache.Blocks(layer); };
+    sequence.rope = &rows.sequence->rope_;
+  }
   ForwardPass pass;
-  pass.first_position = cache.length();
-  pass.total_length = total_length;
+  const auto& decoder = model_.decoder().config();
+  pass.kv = {decoder.num_kv_heads, decoder.head_dim, kv_dtype_};
+  pass.sequences = sequences;
   pass.image_rows = image_rows;
   pass.observe = observe;
-  SequenceState state;
-  state.kv = cache.shape();
-  state.blocks = [&cache](int layer) { return cache.Blocks(layer); };
-  state.rope = &sequence.rope_;
-  model_.decoder().Forward(hidden, pass, state, compute_);
-  cache.set_length(cache.length() + hidden.rows);
+  model_.decoder().Forward(hidden, pass, compute_);
+  for (const BatchRows& rows : batch) {
+    rows.sequence->cache_.set_length(rows.sequence->length() + rows.count);
+  }
+}
+
+std::vector<RowRange> ImageRowsOf(const AssembledPrompt& prompt, int64_t first, int64_t count) {
+  std::vector<RowRange> image_rows;
+  for (const RowRange& range : prompt.image_rows) {
+    const int64_t begin = std::max(range.begin, first) - first;
+    const int64_t end = std::min(range.end, first + count) - first;
+    if (begin < end) image_rows.push_back({begin, end});
+  }
+  return image_rows;
 }
 
 Matrix Pipeline::Prefill(const AssembledPrompt& prompt, Sequence& sequence,
@@ -253,17 +311,12 @@ Matrix Pipeline::Prefill(const AssembledPrompt& prompt, Sequence& sequence,
     const int64_t count = std::min(kPrefillRows, num_rows - done);
     const MatrixView rows = chunk.View().Rows(0, count);
     std::copy_n(prompt.embeds.Row(done), count * hidden_size, rows.data);
-    std::vector<RowRange> image_rows;  // of this chunk, counted from its first row
-    for (const RowRange& range : prompt.image_rows) {
-      const int64_t begin = std::max(range.begin, first) - first;
-      const int64_t end = std::min(range.end, first + count) - first;
-      if (begin < end) image_rows.push_back({begin, end});
-    }
     std::function<void(int, ConstMatrixView)> observe;
     if (options.observe) {
       observe = [&](int layer, ConstMatrixView hidden) { options.observe(layer, first, hidden); };
     }
-    Forward(rows, num_tokens, image_rows, sequence, observe);
+    const BatchRows batch{&sequence, count, num_tokens};
+    Forward(rows, std::span(&batch, 1), ImageRowsOf(prompt, first, count), observe);
     if (options.all_rows) {
       std::copy_n(rows.data, count * hidden_size, last.Row(done));
     } else {
@@ -284,7 +337,8 @@ Matrix Pipeline::Step(std::span<const int32_t> ids, Sequence& sequence) const {
   const auto count = static_cast<int64_t>(ids.size());
   Matrix hidden(count, model_.config().hidden_size);
   model_.EmbedTokens(ids, hidden);
-  Forward(hidden, sequence.length() + count, {}, sequence, nullptr);
+  const BatchRows batch{&sequence, count, sequence.length() + count};
+  Forward(hidden, std::span(&batch, 1), {});
   return Logits(hidden);
 }
 

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "cache/kv_cache.h"
+#include "cache/prefix_key.h"
 #include "engine/memory_guard.h"
 #include "image/transform.h"
 #include "ixc/engine.h"
@@ -47,6 +48,9 @@ struct AssembledPrompt {
 
   int64_t num_tokens() const { return static_cast<int64_t>(input_ids.size()); }
 };
+
+// Rows of pictures among the prompt's rows [first, first + count), counted from `first`.
+std::vector<RowRange> ImageRowsOf(const AssembledPrompt& prompt, int64_t first, int64_t count);
 
 // The hd number that a request gives its picture number `picture`: one for all, one each, or the
 // reference's default of 25.
@@ -98,14 +102,23 @@ class Pipeline {
   // hd_num is ignored by models that have none.
   EncodedPicture EncodePicture(const Image& image, int hd_num,
                                const std::function<void(double share)>& progress) const;
+  // The last step of it: from `prepared` and `features` to `embeds`.
+  Matrix Project(const EncodedPicture& picture) const;
   AssembledPrompt Assemble(const PromptSequence& prompt,
                            std::span<const EncodedPicture> pictures) const;
 
   // Assemble() in two steps, for prompts whose first rows need no embedding. The first one knows
   // only how many tokens each picture has and checks the length.
   int64_t CountImageTokens(const Image& image, int hd_num) const;
+  std::vector<int64_t> CountImageTokens(const Request& request) const;  // of each picture
   AssembledPrompt LayOut(const PromptSequence& prompt, std::span<const int64_t> image_tokens) const;
-  // Pictures that end before first_row may be empty.
+  // What stands at each position of the laid out prompt.
+  std::vector<PositionKey> KeysOf(const Request& request, const AssembledPrompt& prompt) const;
+  // Embeddings of the rows [first, first + out.rows) of a laid out prompt; pictures (the
+  // projector's output) that have no rows there may be null.
+  void EmbedRows(const PromptSequence& prompt, const AssembledPrompt& assembled,
+                 std::span<const Matrix* const> pictures, int64_t first, MatrixView out) const;
+  // All rows from first_row on. Pictures that end before it may be empty.
   void Embed(const PromptSequence& prompt, std::span<const EncodedPicture> pictures,
              int64_t first_row, AssembledPrompt& assembled) const;
 
@@ -132,11 +145,19 @@ class Pipeline {
   // one id at a time as long as the sequence keeps its rotation (Sequence::CanBecome).
   Matrix Step(std::span<const int32_t> ids, Sequence& sequence) const;
 
- private:
-  void Forward(MatrixView hidden, int64_t total_length, std::span<const RowRange> image_rows,
-               Sequence& sequence,
-               const std::function<void(int layer, ConstMatrixView hidden)>& observe) const;
+  // The next rows of one sequence in a pass of several.
+  struct BatchRows {
+    Sequence* sequence = nullptr;
+    int64_t count = 0;
+    int64_t total_length = 0;  // in the end: of the prompt while it is read, else with these rows
+  };
+  // Takes the rows of all sequences through the decoder together: hidden is [rows, hidden size],
+  // embeddings on entry, output of the last layer on return; image_rows are ranges of its rows.
+  void Forward(MatrixView hidden, std::span<const BatchRows> batch,
+               std::span<const RowRange> image_rows,
+               const std::function<void(int layer, ConstMatrixView hidden)>& observe = {}) const;
 
+ private:
   std::unique_ptr<ThreadPool> pool_;
   Compute compute_;
   XComposer2 model_;

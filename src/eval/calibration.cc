@@ -86,12 +86,15 @@ class CalibrationRun {
       KvCache cache({config_.num_kv_heads, config_.head_dim, DType::kF32}, 1);
       cache.Reserve(hidden.rows());
       RopeTable rope(config_.rope);
+      SequenceRows rows;
+      rows.count = rows.total_length = hidden.rows();
+      rows.blocks = [&cache](int at) { return cache.Blocks(at); };
+      rows.rope = &rope;
       ForwardPass pass;
-      pass.total_length = hidden.rows();
+      pass.kv = cache.shape();
+      pass.sequences = std::span(&rows, 1);
       pass.on_input = on_input;
-      const SequenceState state{cache.shape(), [&cache](int at) { return cache.Blocks(at); },
-                                &rope};
-      decoder.Forward(hidden, pass, state, compute_);
+      decoder.Forward(hidden, pass, compute_);
       done += 1;
       if (on_progress) on_progress(done / (num_layers() * num_samples));
     }

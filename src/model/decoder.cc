@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "base/error.h"
 #include "kernels/activation/activation.h"
 #include "kernels/norm/norm.h"
 #include "kernels/rope/rope.h"
@@ -30,33 +31,44 @@ Decoder::Decoder(const DecoderConfig& config, std::vector<DecoderLayer> layers,
       final_norm_(std::move(final_norm)),
       output_(std::move(output)) {}
 
-void Decoder::AttentionBlock(const DecoderLayer& layer, std::span<std::byte* const> blocks,
-                             const ForwardPass& pass, const KvShape& kv, Workspace& work,
-                             const Compute& compute) const {
+void Decoder::AttendSequences(int index, const ForwardPass& pass, Workspace& work,
+                              const Compute& compute) const {
   const int64_t query_width = int64_t{config_.num_heads} * config_.head_dim;
   const int64_t key_width = int64_t{config_.num_kv_heads} * config_.head_dim;
+  std::vector<AttentionCall> calls;
+  int64_t first = 0;
+  for (const SequenceRows& sequence : pass.sequences) {
+    const MatrixView qkv = work.qkv.View().Rows(first, sequence.count);
+    const auto blocks = sequence.blocks(index);
+    StoreKeysValues(pass.kv, qkv.Cols(query_width, key_width),
+                    qkv.Cols(query_width + key_width, key_width), sequence.first_position, blocks,
+                    compute);
+    AttentionArgs args;
+    args.kv = pass.kv;
+    args.blocks = blocks;
+    args.num_heads = config_.num_heads;
+    args.first_position = sequence.first_position;
+    args.num_keys = sequence.first_position + sequence.count;
+    args.causal = true;
+    args.scale = 1.0f / std::sqrt(static_cast<float>(config_.head_dim));
+    calls.push_back(
+        {args, qkv.Cols(0, query_width), work.context.View().Rows(first, sequence.count)});
+    first += sequence.count;
+  }
+  Attention(calls, compute);
+}
 
+void Decoder::AttentionBlock(int index, const ForwardPass& pass, Workspace& work,
+                             const Compute& compute) const {
+  const DecoderLayer& layer = layers_[static_cast<size_t>(index)];
   RmsNorm(work.hidden, layer.attention_norm.data(), config_.rms_norm_eps, work.normed, compute);
   if (pass.on_input) pass.on_input(DecoderInput::kQkv, work.normed);
   layer.wqkv.Apply(work.normed, work.qkv, /*accumulate=*/false, pass.image_rows, compute);
 
-  const MatrixView queries = work.qkv.View().Cols(0, query_width);
-  const MatrixView keys = work.qkv.View().Cols(query_width, key_width);
-  const MatrixView values = work.qkv.View().Cols(query_width + key_width, key_width);
   // Queries and keys lie side by side and turn by the same angles.
-  ApplyRope(work.qkv.View().Cols(0, query_width + key_width), config_.head_dim, work.cos, work.sin,
-            compute);
-  StoreKeysValues(kv, keys, values, pass.first_position, blocks, compute);
-
-  AttentionArgs attention;
-  attention.kv = kv;
-  attention.blocks = blocks;
-  attention.num_heads = config_.num_heads;
-  attention.first_position = pass.first_position;
-  attention.num_keys = pass.first_position + work.hidden.rows;
-  attention.causal = true;
-  attention.scale = 1.0f / std::sqrt(static_cast<float>(config_.head_dim));
-  Attention(attention, queries, work.context, compute);
+  const int64_t turned = int64_t{config_.num_heads + config_.num_kv_heads} * config_.head_dim;
+  ApplyRope(work.qkv.View().Cols(0, turned), config_.head_dim, work.cos, work.sin, compute);
+  AttendSequences(index, pass, work, compute);
 
   if (pass.on_input) pass.on_input(DecoderInput::kOut, work.context);
   layer.wo.Apply(work.context, work.hidden, /*accumulate=*/true, pass.image_rows, compute);
@@ -75,14 +87,19 @@ void Decoder::FeedForward(const DecoderLayer& layer, const ForwardPass& pass, Wo
   layer.w2.Apply(gate, work.hidden, /*accumulate=*/true, pass.image_rows, compute);
 }
 
-void Decoder::Forward(MatrixView hidden, const ForwardPass& pass, const SequenceState& sequence,
-                      const Compute& compute) const {
+void Decoder::Forward(MatrixView hidden, const ForwardPass& pass, const Compute& compute) const {
   Workspace work(config_, hidden);
-  sequence.rope->Lookup(pass.first_position, pass.total_length, work.cos, work.sin);
+  int64_t rows = 0;
+  for (const SequenceRows& sequence : pass.sequences) {
+    sequence.rope->Lookup(sequence.first_position, sequence.total_length,
+                          work.cos.View().Rows(rows, sequence.count),
+                          work.sin.View().Rows(rows, sequence.count));
+    rows += sequence.count;
+  }
+  if (rows != hidden.rows) Fail("a pass of {} rows whose sequences have {}", hidden.rows, rows);
   for (int i = 0; i < num_layers(); ++i) {
-    const DecoderLayer& layer = layers_[static_cast<size_t>(i)];
-    AttentionBlock(layer, sequence.blocks(i), pass, sequence.kv, work, compute);
-    FeedForward(layer, pass, work, compute);
+    AttentionBlock(i, pass, work, compute);
+    FeedForward(layers_[static_cast<size_t>(i)], pass, work, compute);
     if (pass.observe) pass.observe(i, hidden);
   }
 }

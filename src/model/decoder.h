@@ -37,9 +37,12 @@ struct DecoderLayer {
   PartialLoraLinear w2;
 };
 
-// Where a sequence keeps its keys, values and rotation state. Not owned.
-struct SequenceState {
-  KvShape kv;
+// Neighbouring rows of a pass that are consecutive positions of one sequence, and where that keeps
+// its keys, values and rotation state (not owned).
+struct SequenceRows {
+  int64_t count = 0;
+  int64_t first_position = 0;
+  int64_t total_length = 0;  // of the sequence once this call of the model is done (rope scaling)
   std::function<std::span<std::byte* const>(int layer)> blocks;
   RopeTable* rope = nullptr;
 };
@@ -47,10 +50,14 @@ struct SequenceState {
 // What a linear, or the two that are stacked, takes.
 enum class DecoderInput { kQkv, kOut, kGateUp, kDown };
 
-// One run of consecutive positions through all layers.
+// Rows through all layers: of one sequence, or of several that have nothing in common but the
+// weights, which are read once for all of them. A row's bits do not depend on the rows beside it.
 struct ForwardPass {
-  int64_t first_position = 0;
-  int64_t total_length = 0;  // of the sequence once this call of the model is done (rope scaling)
+  KvShape kv;
+  // Their rows lie one after the other; together they are all rows of the pass. Sequences with many
+  // rows are best put first (attention.h).
+  std::span<const SequenceRows> sequences;
+  // Ranges of rows of the pass.
   std::span<const RowRange> image_rows;
   // Called with the output of each layer, when set.
   std::function<void(int layer, ConstMatrixView hidden)> observe;
@@ -70,18 +77,20 @@ class Decoder {
   const WeightMatrix& output() const { return output_; }
 
   // hidden is [rows, hidden_size]: embeddings on entry, output of the last layer on return. Keys
-  // and values of the rows are stored at first_position … of the sequence, whose blocks must exist.
-  void Forward(MatrixView hidden, const ForwardPass& pass, const SequenceState& sequence,
-               const Compute& compute) const;
+  // and values of the rows are stored at first_position … of their sequence, whose blocks must
+  // exist.
+  void Forward(MatrixView hidden, const ForwardPass& pass, const Compute& compute) const;
 
   // logits [rows, vocab_size] = output(norm(hidden)), float32.
   Matrix Logits(ConstMatrixView hidden, const Compute& compute) const;
 
  private:
   struct Workspace;
-  void AttentionBlock(const DecoderLayer& layer, std::span<std::byte* const> blocks,
-                      const ForwardPass& pass, const KvShape& kv, Workspace& work,
+  void AttentionBlock(int index, const ForwardPass& pass, Workspace& work,
                       const Compute& compute) const;
+  // From queries, keys and values of all rows to what their sequences let them see.
+  void AttendSequences(int index, const ForwardPass& pass, Workspace& work,
+                       const Compute& compute) const;
   void FeedForward(const DecoderLayer& layer, const ForwardPass& pass, Workspace& work,
                    const Compute& compute) const;
 

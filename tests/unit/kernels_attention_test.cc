@@ -231,6 +231,39 @@ TEST(Attention, SplittingOverKeysChangesNoBit) {
   }
 }
 
+// Rows of several sequences at once, with and without splitting over keys.
+TEST(Attention, OtherSequencesInTheSameCallChangeNoBit) {
+  const int64_t rows = 1100;
+  const int heads = 4, dim = 24;
+  const int64_t width = heads * dim;
+  for (Isa isa : SupportedIsas()) {
+    WholeAttention whole({2, dim, DType::kF16}, heads, rows, isa);
+    for (int threads : {1, 2, 3}) {
+      for (const size_t num_calls : {2u, 9u}) {
+        ThreadPool pool(TeamOf(threads));
+        const std::pair<int64_t, int64_t> parts[] = {
+            {64, 130}, {1099, 1}, {3, 1}, {1024, 5}, {600, 1}, {511, 1}, {0, 1}, {700, 1}, {63, 2}};
+        std::vector<StridedMatrix> outs;
+        std::vector<AttentionCall> calls;
+        for (size_t i = 0; i < num_calls; ++i) outs.emplace_back(parts[i].second, width, width, 0);
+        for (size_t i = 0; i < num_calls; ++i) {
+          const auto [first, count] = parts[i];
+          calls.push_back(
+              {{whole.cache.shape, whole.cache.blocks, heads, first, first + count, true, 0.2f},
+               whole.q.view.Rows(first, count),
+               {outs[i].values.data(), count, width, width}});
+        }
+        Attention(calls, {isa, &pool});
+        for (size_t i = 0; i < num_calls; ++i) {
+          const auto [first, count] = parts[i];
+          ASSERT_TRUE(SameBits(outs[i].values, Contents(whole.out.view.Rows(first, count))))
+              << Name(isa) << ", " << count << " rows behind " << first << " on " << threads;
+        }
+      }
+    }
+  }
+}
+
 TEST(Attention, RefusesShapesThatDoNotFit) {
   Cache cache({2, 16, DType::kF32}, 64, 1);
   cache.Store(0, 64);

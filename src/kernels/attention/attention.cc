@@ -63,34 +63,66 @@ KvType TypeOf(DType dtype) {
   return dtype == DType::kF16 ? kKvF16 : kKvF32;
 }
 
+// The tasks of one call: every tile of rows against every KV head, or, split over keys, all rows
+// against every KV head and span.
 class Attender {
  public:
-  Attender(const AttentionArgs& args, ConstMatrixView q, MatrixView out, const Compute& compute)
-      : args_(args),
-        q_(q),
-        out_(out),
-        compute_(compute),
-        kernel_(*ChooseAttention(compute.isa, q.rows * (args.num_heads / args.kv.num_kv_heads))
+  Attender(const AttentionCall& call, const Compute& compute)
+      : args_(call.args),
+        q_(call.q),
+        out_(call.out),
+        kernel_(*ChooseAttention(compute.isa, q_.rows * (args_.num_heads / args_.kv.num_kv_heads))
                      .isa_functions),
-        tiles_{args.causal ? args.first_position : 0, q.rows,
-               TilePositions(args.num_heads / args.kv.num_kv_heads)} {}
+        tiles_{args_.causal ? args_.first_position : 0, q_.rows,
+               TilePositions(args_.num_heads / args_.kv.num_kv_heads)} {}
 
-  void Run() const {
-    // Few rows behind many keys, a decode step: as many tasks as spans. The bits are the same.
-    const bool few_tasks = TasksOfWholeRows() < int64_t{8} * compute_.pool->num_threads();
-    if (kernel_.run_span != nullptr && tiles_.Count() == 1 && few_tasks && NumSpans() > 1) {
-      RunSpans();
+  int64_t NumTasks() const {
+    return split_ ? args_.kv.num_kv_heads * NumSpans() : tiles_.Count() * args_.kv.num_kv_heads;
+  }
+  void RunTask(int64_t index) const {
+    const int64_t heads = args_.kv.num_kv_heads;
+    if (split_) {
+      const int64_t num_spans = NumSpans();
+      kernel_.run_span(TaskOf(0, index / num_spans), index % num_spans, SumsOf(index));
     } else {
-      RunWhole();
+      // Later tiles see more keys: they start first, so that the last ones to finish are short.
+      kernel_.run(TaskOf(tiles_.Count() - 1 - index / heads, index % heads));
     }
   }
 
+  bool CanSplit() const {
+    return kernel_.run_span != nullptr && tiles_.Count() == 1 && NumSpans() > 1;
+  }
+  void Split() { split_ = true; }
+  // Floats that the spans leave behind, and where they are.
+  int64_t MemoryFloats() const { return split_ ? NumTasks() * SlotFloats() : 0; }
+  void SetMemory(float* memory) { memory_ = memory; }
+  // What is left to do once all tasks have run.
+  int64_t NumFinishTasks() const { return split_ ? args_.kv.num_kv_heads : 0; }
+  void RunFinishTask(int64_t head) const {
+    const int64_t num_spans = NumSpans();
+    std::vector<AttentionSums> sums;
+    for (int64_t span = 0; span < num_spans; ++span)
+      sums.push_back(SumsOf(head * num_spans + span));
+    kernel_.finish(TaskOf(0, head), sums.data(), num_spans);
+  }
+
  private:
-  int64_t TasksOfWholeRows() const { return tiles_.Count() * args_.kv.num_kv_heads; }
   int64_t NumSpans() const {
     const int64_t keys = args_.causal ? args_.first_position + q_.rows : args_.num_keys;
     constexpr int64_t kSpanKeys = int64_t{kKeyBlock} * kAttentionSpan;
     return (keys + kSpanKeys - 1) / kSpanKeys;
+  }
+
+  int64_t RowsOfHead() const { return q_.rows * (args_.num_heads / args_.kv.num_kv_heads); }
+  int64_t SlotFloats() const {
+    const int64_t floats = RowsOfHead() * (args_.kv.PaddedDim() + 2);
+    return (floats + 15) / 16 * 16;  // on its own cache lines
+  }
+  AttentionSums SumsOf(int64_t slot) const {
+    float* at = memory_ + slot * SlotFloats();
+    float* behind = at + RowsOfHead() * args_.kv.PaddedDim();
+    return {at, behind, behind + RowsOfHead()};
   }
 
   AttentionTask TaskOf(int64_t tile, int64_t head) const {
@@ -119,49 +151,30 @@ class Attender {
     return task;
   }
 
-  // Later tiles see more keys: they start first, so that the last ones to finish are short.
-  void RunWhole() const {
-    const int64_t heads = args_.kv.num_kv_heads;
-    compute_.pool->ParallelFor(TasksOfWholeRows(), 1, [&](int64_t first, int64_t last) {
-      for (int64_t index = first; index < last; ++index) {
-        kernel_.run(TaskOf(tiles_.Count() - 1 - index / heads, index % heads));
-      }
-    });
-  }
-
-  void RunSpans() const {
-    const int64_t heads = args_.kv.num_kv_heads;
-    const int64_t rows = q_.rows * (args_.num_heads / heads);
-    const int64_t num_spans = NumSpans();
-    const int64_t floats = rows * (args_.kv.PaddedDim() + 2);
-    const int64_t slot = (floats + 15) / 16 * 16;  // on its own cache lines
-    float* memory = ThreadScratch(ScratchUse::kShared, heads * num_spans * slot);
-    std::vector<AttentionSums> sums;
-    for (int64_t index = 0; index < heads * num_spans; ++index) {
-      float* at = memory + index * slot;
-      float* behind = at + rows * args_.kv.PaddedDim();
-      sums.push_back({at, behind, behind + rows});
-    }
-    compute_.pool->ParallelFor(heads * num_spans, 1, [&](int64_t first, int64_t last) {
-      for (int64_t index = first; index < last; ++index) {
-        const int64_t span = index % num_spans;
-        kernel_.run_span(TaskOf(0, index / num_spans), span, sums[static_cast<size_t>(index)]);
-      }
-    });
-    compute_.pool->ParallelFor(heads, 1, [&](int64_t first, int64_t last) {
-      for (int64_t head = first; head < last; ++head) {
-        kernel_.finish(TaskOf(0, head), &sums[static_cast<size_t>(head * num_spans)], num_spans);
-      }
-    });
-  }
-
-  const AttentionArgs& args_;
+  AttentionArgs args_;
   ConstMatrixView q_;
   MatrixView out_;
-  const Compute& compute_;
   const AttentionIsa& kernel_;
-  const RowTiles tiles_;
+  RowTiles tiles_;
+  bool split_ = false;
+  float* memory_ = nullptr;
 };
+
+// Runs `run(call, task)` for tasks 0 … count(call) - 1 of every call, shared out together.
+template <typename Count, typename Run>
+void RunTasks(const std::vector<Attender>& calls, const Count& count, const Run& run,
+              ThreadPool& pool) {
+  std::vector<int64_t> ends;  // of each call's tasks, counted through
+  int64_t end = 0;
+  for (const Attender& call : calls) ends.push_back(end += count(call));
+  pool.ParallelFor(end, 1, [&](int64_t first, int64_t last) {
+    for (int64_t index = first; index < last; ++index) {
+      const auto call = std::upper_bound(ends.begin(), ends.end(), index) - ends.begin();
+      const int64_t begin = call == 0 ? 0 : ends[static_cast<size_t>(call - 1)];
+      run(calls[static_cast<size_t>(call)], index - begin);
+    }
+  });
+}
 
 }  // namespace
 
@@ -178,9 +191,38 @@ const AttentionKernel& ChooseAttention(Isa isa, int64_t rows) {
 
 void Attention(const AttentionArgs& args, ConstMatrixView q, MatrixView out,
                const Compute& compute) {
-  CheckShapes(args, q, out);
-  if (q.rows == 0) return;
-  Attender(args, q, out, compute).Run();
+  const AttentionCall call{args, q, out};
+  Attention(std::span(&call, 1), compute);
+}
+
+void Attention(std::span<const AttentionCall> calls, const Compute& compute) {
+  std::vector<Attender> attenders;
+  int64_t num_tasks = 0;
+  for (const AttentionCall& call : calls) {
+    CheckShapes(call.args, call.q, call.out);
+    if (call.q.rows == 0) continue;
+    num_tasks += attenders.emplace_back(call, compute).NumTasks();
+  }
+  // Few rows behind many keys, decode steps: as many tasks as spans. The bits are the same.
+  int64_t floats = 0;
+  if (num_tasks < int64_t{8} * compute.pool->num_threads()) {
+    for (Attender& call : attenders) {
+      if (call.CanSplit()) call.Split();
+      floats += call.MemoryFloats();
+    }
+    float* memory = floats > 0 ? ThreadScratch(ScratchUse::kShared, floats) : nullptr;
+    for (Attender& call : attenders) {
+      call.SetMemory(memory);
+      memory += call.MemoryFloats();
+    }
+  }
+  RunTasks(
+      attenders, [](const Attender& call) { return call.NumTasks(); },
+      [](const Attender& call, int64_t task) { call.RunTask(task); }, *compute.pool);
+  if (floats == 0) return;
+  RunTasks(
+      attenders, [](const Attender& call) { return call.NumFinishTasks(); },
+      [](const Attender& call, int64_t task) { call.RunFinishTask(task); }, *compute.pool);
 }
 
 }  // namespace ixc

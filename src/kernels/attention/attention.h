@@ -65,4 +65,16 @@ struct AttentionArgs {
 void Attention(const AttentionArgs& args, ConstMatrixView q, MatrixView out,
                const Compute& compute);
 
+// The rows of one sequence among those of several.
+struct AttentionCall {
+  AttentionArgs args;
+  ConstMatrixView q;
+  MatrixView out;
+};
+
+// The same for several sequences at once, whose work is shared out together: one row each is enough
+// to keep all threads busy. Calls with many rows are best put first. The bits are those of a call
+// alone.
+void Attention(std::span<const AttentionCall> calls, const Compute& compute);
+
 }  // namespace ixc
