@@ -73,11 +73,24 @@ double LogSumExp(std::span<const float> logits) {
   return best + std::log(sum);
 }
 
-Sampler::Sampler(const GenerationOptions& options, std::vector<int32_t> penalised)
-    : options_(options), seen_(std::move(penalised)), random_(options.seed) {}
+Sampler::Sampler(const GenerationOptions& options, std::vector<int32_t> penalised, LogitRules rules)
+    : options_(options),
+      rules_(std::move(rules)),
+      seen_(std::move(penalised)),
+      random_(options.seed) {}
+
+void Sampler::ApplyRules() {
+  for (const auto& [id, bias] : rules_.bias) work_[static_cast<size_t>(id)] += bias;
+  if (rules_.constraint != nullptr) rules_.constraint->Mask(work_);
+  for (const auto& [id, count] : counts_) {
+    work_[static_cast<size_t>(id)] -=
+        rules_.presence_penalty + rules_.frequency_penalty * static_cast<float>(count);
+  }
+}
 
 int32_t Sampler::Next(std::span<const float> logits) {
   work_.assign(logits.begin(), logits.end());
+  ApplyRules();
   ApplyRepetitionPenalty(seen_, options_.repetition_penalty, work_);
   int32_t id = 0;
   if (options_.sample) {
@@ -89,6 +102,8 @@ int32_t Sampler::Next(std::span<const float> logits) {
     id = ArgMax(work_);
   }
   seen_.push_back(id);
+  if (rules_.presence_penalty != 0 || rules_.frequency_penalty != 0) ++counts_[id];
+  if (rules_.constraint != nullptr) rules_.constraint->Accept(id);
   return id;
 }
 
