@@ -45,7 +45,8 @@ struct TokenProbability {
 };
 
 // One generated token. `text` is what has become certain by it: whole UTF-8 characters that cannot
-// be the beginning of a stop text; often empty, never taken back. Stop tokens have none.
+// be the beginning of a stop text; often empty, never taken back. The last token's event also has
+// what was held back until then.
 struct TokenEvent {
   int32_t id = 0;
   std::string text;

@@ -1,0 +1,45 @@
+// A request of the service while it waits and runs.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "engine/answer.h"
+#include "engine/picture_encoding.h"
+#include "engine/pipeline.h"
+#include "engine/service.h"
+
+namespace ixc {
+
+using ServiceClock = std::chrono::steady_clock;
+
+struct BatchJob {
+  uint64_t number = 0;
+  ServiceRequest request;
+  ServiceSink sink;
+  PromptSequence prompt;
+  AssembledPrompt assembled;      // laid out; its rows are embedded chunk by chunk
+  std::vector<PositionKey> keys;  // of the prompt's positions
+  std::optional<Answer> answer;
+  // Where the counts stand; the rest is filled in at the end.
+  ServiceResult result;
+  ServiceClock::time_point submitted;
+
+  // Once it runs.
+  std::optional<Sequence> sequence;
+  std::vector<std::shared_ptr<PictureEncoding>> pictures;  // null where no row needs one
+
+  // The first picture that is not there yet; null: all are.
+  PictureEncoding* OpenPicture() const;
+  // Embeddings of all pictures, for Pipeline::EmbedRows().
+  std::vector<const Matrix*> PictureEmbeds() const;
+};
+
+// Fills in prompt, assembled, keys and answer from the request; returns why it cannot be answered,
+// if so. Runs on the submitting thread.
+std::optional<ServiceError> PrepareJob(const Pipeline& pipeline, int64_t max_context,
+                                       BatchJob& job);
+
+}  // namespace ixc
