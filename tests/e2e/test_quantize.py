@@ -4,6 +4,7 @@ import resource
 import shutil
 import signal
 import subprocess
+import time
 import unittest
 
 from program import IXC, MODELS, ProgramTest, TINY_VL, read_safetensors
@@ -130,6 +131,32 @@ class Errors(ProgramTest):
         self.assertEqual(done.returncode, 1)
         self.assertIn("cannot be written", done.stderr)
         self.assertEqual(list(self.folder.iterdir()), [])
+
+    def stopped_by(self, signal_number):
+        """Exit code and what is in the folder after a signal that comes once the work has begun."""
+        calibration = self.folder / "calibration.jsonl"
+        calibration.write_text("".join(json.dumps({"inputs_pretokenized": text * 20}) + "\n"
+                                       for text in TEXTS * 500))
+        process = subprocess.Popen(
+            [IXC, "quantize", TINY_VL, self.folder / "out", "--scheme", "w8a8", "--calib", calibration],
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        try:
+            deadline = time.monotonic() + 60
+            while not list(self.folder.glob("out.tmp-*")) and time.monotonic() < deadline:
+                time.sleep(0.01)
+            process.send_signal(signal_number)
+            process.communicate(timeout=60)
+        finally:
+            process.kill()
+        return process.returncode, {path.name for path in self.folder.iterdir()} - {calibration.name}
+
+    def test_ctrl_c_leaves_nothing(self):
+        self.assertEqual(self.stopped_by(signal.SIGINT), (130, set()))
+
+    def test_a_kill_leaves_nothing_under_the_name(self):
+        code, left = self.stopped_by(signal.SIGKILL)
+        self.assertEqual(code, -signal.SIGKILL)
+        self.assertNotIn("out", left)
 
 
 if __name__ == "__main__":
