@@ -1,6 +1,11 @@
 // A worker waits for the next job by spinning a few microseconds (matrix products of one token
 // follow each other that closely) and then sleeping in the kernel, so an idle pool costs nothing.
 // Jobs are published by raising `generation`; the last worker to finish one wakes the caller.
+//
+// A loop gives every thread a share of its own, the t-th of equal parts, and who is done helps the
+// others. So the panels of a weight matrix are packed, and thereby placed in memory, by the thread
+// that will read most of them in every product to come: on a machine with several memory nodes,
+// where workers keep to the cores of one node, it finds them in its own.
 #include "cpu/thread_pool.h"
 
 #include <immintrin.h>
@@ -15,6 +20,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "cpu/memory_nodes.h"
 
 namespace ixc {
 
@@ -44,6 +50,28 @@ void AwaitChange(const std::atomic<uint32_t>& value, uint32_t old) {
 // team mates that wait for us.
 thread_local const void* running_pool = nullptr;
 
+// What is left of a thread's part of a loop. Each on its own cache line.
+struct alignas(64) Share {
+  std::atomic<int64_t> next{0};
+  int64_t end = 0;
+
+  int64_t Take(int64_t grain) { return next.fetch_add(grain, std::memory_order_relaxed); }
+};
+
+// Equal parts of [0, count), cut between pieces of `grain`.
+std::vector<Share> SharesOf(int64_t count, int64_t grain, int num_threads) {
+  const int64_t pieces = (count + grain - 1) / grain;
+  std::vector<Share> shares(static_cast<size_t>(num_threads));
+  int64_t begin = 0;
+  for (int64_t thread = 0; thread < num_threads; ++thread) {
+    Share& share = shares[static_cast<size_t>(thread)];
+    share.next.store(begin, std::memory_order_relaxed);
+    share.end = std::min(count, pieces * (thread + 1) / num_threads * grain);
+    begin = share.end;
+  }
+  return shares;
+}
+
 }  // namespace
 
 struct ThreadPool::Impl {
@@ -66,6 +94,7 @@ struct ThreadPool::Impl {
   }
 
   void Work(int thread) {
+    KeepToMemoryNode(thread);
     for (uint32_t seen = 0;; ++seen) {
       AwaitChange(generation, seen);
       if (stopping.load(std::memory_order_relaxed)) return;
@@ -138,15 +167,18 @@ void ThreadPool::ParallelFor(int64_t count, int64_t grain,
     }
     return;
   }
-  std::atomic<int64_t> next{0};
-  RunOnAll([&](int) {
-    for (int64_t begin; (begin = next.fetch_add(grain, std::memory_order_relaxed)) < count;) {
-      try {
-        body(begin, std::min(count, begin + grain));
-      } catch (...) {
-        next.store(count, std::memory_order_relaxed);  // nobody needs the rest
-        throw;
+  std::vector<Share> shares = SharesOf(count, grain, num_threads());
+  RunOnAll([&](int thread) {
+    try {
+      for (size_t i = 0; i < shares.size(); ++i) {
+        Share& share = shares[(static_cast<size_t>(thread) + i) % shares.size()];
+        for (int64_t begin; (begin = share.Take(grain)) < share.end;) {
+          body(begin, std::min(share.end, begin + grain));
+        }
       }
+    } catch (...) {
+      for (Share& share : shares) share.next.store(share.end, std::memory_order_relaxed);
+      throw;  // nobody needs the rest
     }
   });
 }

@@ -22,8 +22,9 @@ class ThreadPool {
   // An exception from a body is rethrown here (the first one, by thread number).
   void RunOnAll(const std::function<void(int thread)>& body);
 
-  // Splits [0, count) into pieces of at most `grain` and calls body(begin, end) for each, handed
-  // out in order to whoever is free. No result may depend on which thread runs a piece.
+  // Splits [0, count) into pieces of at most `grain` and calls body(begin, end) for each. A thread
+  // starts with the t-th part of all, the same in every loop of that length, and takes over from
+  // others when it is done. No result may depend on which thread runs a piece.
   void ParallelFor(int64_t count, int64_t grain,
                    const std::function<void(int64_t begin, int64_t end)>& body);
 

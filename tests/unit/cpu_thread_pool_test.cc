@@ -3,11 +3,14 @@
 
 #include <atomic>
 #include <chrono>
+#include <map>
+#include <mutex>
 #include <stdexcept>
 #include <thread>
 #include <vector>
 
 #include "base/error.h"
+#include "cpu/memory_nodes.h"
 #include "cpu/thread_pool.h"
 
 namespace ixc {
@@ -97,6 +100,36 @@ TEST(ThreadPool, IdleThreadsCostNoCpu) {
   const long before = cpu_microseconds();
   std::this_thread::sleep_for(std::chrono::milliseconds(200));
   EXPECT_LT(cpu_microseconds() - before, 50'000);
+}
+
+// What is packed by a thread is later read by it: the parts must not depend on the run.
+TEST(ThreadPool, EveryThreadStartsWithItsOwnPart) {
+  ThreadPool pool(2);
+  for (int round = 0; round < 20; ++round) {
+    std::mutex mutex;
+    std::map<std::thread::id, int64_t> first_pieces;
+    std::atomic<int> arrived{0};
+    pool.ParallelFor(100, 5, [&](int64_t begin, int64_t) {
+      if (const std::lock_guard lock(mutex);
+          !first_pieces.emplace(std::this_thread::get_id(), begin).second) {
+        return;
+      }
+      for (++arrived; arrived.load() < 2;) std::this_thread::yield();  // nobody takes over yet
+    });
+    ASSERT_EQ(first_pieces.size(), 2u);
+    EXPECT_EQ(first_pieces.at(std::this_thread::get_id()), 0);
+    first_pieces.erase(std::this_thread::get_id());
+    EXPECT_EQ(first_pieces.begin()->second, 50);
+  }
+}
+
+TEST(MemoryNodes, CoreListsAreRead) {
+  EXPECT_EQ(ParseCoreList("0-3,8"), (std::vector<int>{0, 1, 2, 3, 8}));
+  EXPECT_EQ(ParseCoreList("5\n"), (std::vector<int>{5}));
+  EXPECT_EQ(ParseCoreList(""), std::vector<int>());
+  EXPECT_EQ(ParseCoreList("1,x"), (std::vector<int>{1}));
+  EXPECT_EQ(ParseCoreList("3-1"), std::vector<int>());
+  EXPECT_EQ(ParseCoreList("0-99999999999"), std::vector<int>());
 }
 
 TEST(ThreadPool, RefusesImpossibleCounts) {
