@@ -1,34 +1,50 @@
 #include "cache/kv_cache.h"
 
 #include <cstring>
+#include <utility>
 
 namespace ixc {
 
-KvCache::KvCache(const KvShape& shape, int num_layers)
-    : shape_(shape), block_bytes_(shape.BlockBytes()), layers_(static_cast<size_t>(num_layers)) {}
+KvCache::KvCache(const KvShape& shape, int num_layers, std::shared_ptr<BlockPool> pool)
+    : shape_(shape),
+      block_bytes_(shape.BlockBytes()),
+      pool_(std::move(pool)),
+      layers_(static_cast<size_t>(num_layers)) {
+  if (pool_ == nullptr) pool_ = std::make_shared<BlockPool>(PoolBlockBytes(shape, num_layers));
+}
 
-void KvCache::Append(std::shared_ptr<AlignedBuffer> block) {
+void KvCache::Append(BlockRef block) {
   for (size_t layer = 0; layer < layers_.size(); ++layer) {
-    layers_[layer].push_back(block->data() + layer * block_bytes_);
+    layers_[layer].push_back(block.data() + layer * block_bytes_);
   }
   storage_.push_back(std::move(block));
 }
 
 void KvCache::Reserve(int64_t num_positions) {
   const size_t wanted = static_cast<size_t>((num_positions + kKeyBlock - 1) / kKeyBlock);
-  while (storage_.size() < wanted) {
-    Append(std::make_shared<AlignedBuffer>(block_bytes_ * layers_.size()));
-  }
+  while (storage_.size() < wanted) Append(pool_->Allocate());
 }
 
-std::shared_ptr<AlignedBuffer> KvCache::CopyOfBlock(size_t index) const {
-  auto copy = std::make_shared<AlignedBuffer>(block_bytes_ * layers_.size());
-  std::memcpy(copy->data(), storage_[index]->data(), copy->size());
+void KvCache::Adopt(BlockRef block) {
+  Append(std::move(block));
+  length_ += kKeyBlock;
+}
+
+void KvCache::ReplaceBlock(size_t index, BlockRef block) {
+  for (size_t layer = 0; layer < layers_.size(); ++layer) {
+    layers_[layer][index] = block.data() + layer * block_bytes_;
+  }
+  storage_[index] = std::move(block);
+}
+
+BlockRef KvCache::CopyOfBlock(size_t index) const {
+  BlockRef copy = pool_->Allocate();
+  std::memcpy(copy.data(), storage_[index].data(), pool_->block_bytes());
   return copy;
 }
 
 KvCache KvCache::Fork() const {
-  KvCache fork(shape_, num_layers());
+  KvCache fork(shape_, num_layers(), pool_);
   fork.length_ = length_;
   const size_t full_blocks = static_cast<size_t>(length_ / kKeyBlock);
   for (size_t i = 0; i < full_blocks; ++i) fork.Append(storage_[i]);
@@ -40,14 +56,14 @@ KvCache KvCache::Fork() const {
 
 void KvCache::Truncate(int64_t length) {
   const size_t full_blocks = static_cast<size_t>(length / kKeyBlock);
-  std::shared_ptr<AlignedBuffer> partial;
+  BlockRef partial;
   if (length % kKeyBlock != 0) {
     const bool is_shared = storage_[full_blocks].use_count() > 1;
     partial = is_shared ? CopyOfBlock(full_blocks) : storage_[full_blocks];
   }
   storage_.resize(full_blocks);
   for (auto& blocks : layers_) blocks.resize(full_blocks);
-  if (partial != nullptr) Append(std::move(partial));
+  if (partial) Append(std::move(partial));
   length_ = length;
 }
 
