@@ -226,11 +226,6 @@ TEST_P(ThreadedBatchEngine, TheDestructorEndsEveryRequest) {
   for (const Outcome& outcome : collector.AwaitAll()) EXPECT_EQ(outcome.finished, 1);
 }
 
-INSTANTIATE_TEST_SUITE_P(Models, ThreadedBatchEngine, ::testing::Values("tiny-vl", "tiny-4khd"),
-                         [](const auto& model) {
-                           return std::string(model.param) == "tiny-vl" ? "Vl" : "Hd";
-                         });
-
 ServiceErrorKind KindOf(const Outcome& outcome) {
   return outcome.result.error ? outcome.result.error->kind : ServiceErrorKind::kInternal;
 }
@@ -301,6 +296,92 @@ TEST(BatchEngine, PlainTextHasNoTurns) {
       outcome.result.prompt_tokens,
       static_cast<int64_t>(service->pipeline().tokenizer().EncodeWithBos("one two three").size()));
 }
+
+void ExpectNothingHeld(const Service& service) {
+  while (!service.IsIdle()) std::this_thread::yield();
+  const ServiceStats stats = service.Stats();
+  EXPECT_EQ(stats.kv_blocks_used, stats.kv_blocks_cached);
+  EXPECT_EQ(stats.waiting + stats.running, 0);
+}
+
+TEST_P(ThreadedBatchEngine, WhatWasReadBeforeIsNotReadAgain) {
+  const auto service = MakeEngine(OptionsOf(GetParam()));
+  std::vector<ServiceRequest> requests = MixedRequests(GetParam());
+  const std::vector<Outcome> first = RunAll(*service, requests);
+  const double tower_seconds = service->Stats().tower_seconds;
+  const std::vector<Outcome> again = RunAll(*service, requests);
+  for (size_t i = 0; i < requests.size(); ++i) {
+    SCOPED_TRACE(i);
+    ExpectSameBits(again[i], first[i]);
+    const int64_t full = (again[i].result.prompt_tokens - 1) / kKeyBlock * kKeyBlock;
+    EXPECT_EQ(again[i].result.cached_tokens, full);
+  }
+  // The next turn finds the answer, too, and another name space finds nothing.
+  ServiceRequest next = requests[0];
+  next.request.history = {{"<ImageHere>" + next.request.query, first[0].text}};
+  next.request.query = "And now?";
+  const Outcome turn = RunAll(*service, {next})[0];
+  EXPECT_GE(turn.result.cached_tokens, first[0].result.prompt_tokens / kKeyBlock * kKeyBlock);
+  EXPECT_LE(service->Stats().tower_seconds, tower_seconds) << "no picture is looked at again";
+  requests[0].cache_space = "other";
+  const Outcome other = RunAll(*service, {requests[0]})[0];
+  ExpectSameBits(other, first[0]);
+  EXPECT_EQ(other.result.cached_tokens, 0);
+  EXPECT_GT(service->Stats().tower_seconds, tower_seconds);
+  ExpectNothingHeld(*service);
+}
+
+TEST_P(ThreadedBatchEngine, TheSamePromptAtTheSameTimeIsReadOnce) {
+  const auto service = MakeEngine(OptionsOf(GetParam()), {.limits = {.chunk_rows = 64}});
+  ServiceRequest request = MixedRequests(GetParam())[6];
+  const Outcome alone = RunAll(*service, {request})[0];
+  request.cache_space = "fresh";
+  const std::vector<Outcome> outcomes = RunAll(*service, {request, request, request, request});
+  int64_t read = 0;
+  for (const Outcome& outcome : outcomes) {
+    ExpectSameBits(outcome, alone);
+    read += outcome.result.prompt_tokens - outcome.result.cached_tokens;
+  }
+  // Everyone reads what follows the last full block, and the rest is read by one of them.
+  const int64_t tokens = alone.result.prompt_tokens;
+  const int64_t rest = tokens - (tokens - 1) / kKeyBlock * kKeyBlock;
+  EXPECT_EQ(read, tokens - rest + 4 * rest);
+  ExpectNothingHeld(*service);
+}
+
+// With room for hardly more than one request, everything is forgotten all the time and the others
+// have to wait.
+TEST_P(ThreadedBatchEngine, FewBlocksMakeOthersWaitAndChangeNoBit) {
+  const std::vector<ServiceRequest> requests = MixedRequests(GetParam());
+  const std::vector<Outcome> wanted = RunAll(*MakeEngine(OptionsOf(GetParam())), requests);
+  int64_t longest = 0;
+  for (size_t i = 0; i < requests.size(); ++i) {
+    longest = std::max(
+        longest, wanted[i].result.prompt_tokens + requests[i].request.generation.max_new_tokens);
+  }
+  auto pipeline = Pipeline::Load(OptionsOf(GetParam()));
+  const int64_t blocks = (longest + kKeyBlock - 1) / kKeyBlock + 1;
+  BatchOptions options;
+  options.kv_bytes = static_cast<uint64_t>(blocks) * pipeline->BlockBytes();
+  options.picture_cache_bytes = 1 << 14;
+  options.limits.chunk_rows = 50;
+  BatchEngine service(std::move(pipeline), options);
+  EXPECT_EQ(service.max_context(), blocks * kKeyBlock);
+  EXPECT_EQ(service.Stats().kv_blocks_total, blocks);
+  for (int round = 0; round < 2; ++round) {
+    const std::vector<Outcome> outcomes = RunAll(service, requests);
+    for (size_t i = 0; i < requests.size(); ++i) {
+      SCOPED_TRACE(i);
+      ExpectSameBits(outcomes[i], wanted[i]);
+    }
+  }
+  ExpectNothingHeld(service);
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, ThreadedBatchEngine, ::testing::Values("tiny-vl", "tiny-4khd"),
+                         [](const auto& model) {
+                           return std::string(model.param) == "tiny-vl" ? "Vl" : "Hd";
+                         });
 
 // Allows one token only.
 class OnlyToken : public TokenConstraint {
