@@ -4,6 +4,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdlib>
 
 #include "base/error.h"
@@ -17,16 +18,27 @@ bool HasF16c() {
   return __get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0 && (ecx & bit_F16C) != 0;
 }
 
-// Tiles and their int8 products, with the operating system's leave for this process: Linux gives
-// the large tile state only to those who ask.
+// Whether the operating system saves tiles when it switches threads: both of their parts in XCR0.
+bool SavesTiles() {
+  unsigned eax, ebx, ecx, edx;
+  if (__get_cpuid(1, &eax, &ebx, &ecx, &edx) == 0 || (ecx & bit_OSXSAVE) == 0) return false;
+  constexpr unsigned kTileState = 1u << 17 | 1u << 18;
+  asm("xgetbv" : "=a"(eax), "=d"(edx) : "c"(0));  // _xgetbv would want -mxsave
+  return (eax & kTileState) == kTileState;
+}
+
+// Tiles and their int8 and bf16 products, with the system's leave for this process: Linux gives the
+// large tile state only to those who ask.
 bool HasAmx() {
-  constexpr unsigned kTileAndInt8 = 1u << 24 | 1u << 25;
+  constexpr unsigned kTileInt8Bf16 = 1u << 24 | 1u << 25 | 1u << 22;
   unsigned eax, ebx, ecx, edx;
   if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) == 0) return false;
-  if ((edx & kTileAndInt8) != kTileAndInt8) return false;
+  if ((edx & kTileInt8Bf16) != kTileInt8Bf16 || !SavesTiles()) return false;
   constexpr long kRequestPermission = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM, XTILEDATA
   return ::syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
 }
+
+std::atomic<bool> assume_amx{false};
 
 }  // namespace
 
@@ -63,11 +75,13 @@ bool IsSupported(Isa isa) {
       return avx512 && __builtin_cpu_supports("avx512vnni");
     case Isa::kAmx: {
       static const bool amx = HasAmx();
-      return avx512 && __builtin_cpu_supports("avx512vnni") && amx;
+      return avx512 && __builtin_cpu_supports("avx512vnni") && (amx || assume_amx);
     }
   }
   return false;
 }
+
+void AssumeAmx() { assume_amx = true; }
 
 Isa ParseIsa(std::string_view name) {
   for (Isa isa : kAllIsas) {

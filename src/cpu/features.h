@@ -6,7 +6,7 @@
 namespace ixc {
 
 // Each one includes those before it. kAvx2 means AVX2 + FMA + F16C; kAvx512 means F, BW, DQ, VL;
-// kAmx means tiles and their int8 products.
+// kAmx means tiles with their int8 and bf16 products.
 enum class Isa { kScalar, kAvx2, kAvx512, kAvx512Vnni, kAmx };
 
 constexpr Isa kAllIsas[] = {Isa::kScalar, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Vnni, Isa::kAmx};
@@ -17,8 +17,13 @@ const char* Name(Isa isa);
 // Throws ixc::Error when IXC_ISA names no instruction set or one that the machine lacks.
 Isa BestIsa();
 
-// What the processor and the operating system support, whatever IXC_ISA says.
+// What the processor and the operating system support, whatever IXC_ISA says. The first question
+// about kAmx asks the system to let this process use tiles.
 bool IsSupported(Isa isa);
+
+// For tests that catch and perform AMX instructions themselves (tests/emulation/): from now on
+// kAmx counts as supported where the rest of it (AVX-512 with VNNI) is.
+void AssumeAmx();
 
 // "scalar", "avx2", "avx512", "avx512vnni", "amx"; anything else, or one the machine lacks, is an
 // error that lists them.

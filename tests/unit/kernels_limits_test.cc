@@ -28,6 +28,9 @@ TEST(Limits, EveryInstructionSetReportsItsFigures) {
     if (isa >= Isa::kAvx512 && __builtin_cpu_supports("avx512vnni")) {
       expected.push_back("limit.vnni");
     }
+    if (isa == Isa::kAmx) {
+      expected.insert(expected.end(), {"limit.amx_int8", "limit.amx_bf16"});
+    }
     EXPECT_EQ(figures, expected) << Name(isa);
   }
 }

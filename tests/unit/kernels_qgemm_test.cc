@@ -266,6 +266,16 @@ TEST_P(QGemmRowTest, BiasAndAccumulation) {
   }
 }
 
+// More rows than a task takes at once.
+TEST_P(QGemmRowTest, SeveralBlocksOfRows) {
+  const QGemmKernel& kernel = GetParam();
+  IXC_SKIP_IF_UNSUPPORTED(kernel.isa);
+  for (QuantScheme scheme : SchemesOf(kernel.layout)) {
+    const int64_t group = scheme == QuantScheme::kW4 ? 32 : 0;
+    Compare(kernel, PackRandom({scheme, 70, 90, group}, 9), std::min(kernel.max_rows, 1300));
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Table, QGemmRowTest,
                          testing::ValuesIn(QGemmKernels().begin(), QGemmKernels().end()),
                          RowName<QGemmKernel>);

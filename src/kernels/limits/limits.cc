@@ -46,7 +46,7 @@ Limit MeasureRead(const LimitIsa& isa, const LimitOptions& options, ThreadPool& 
 }
 
 Limit MeasurePeak(const PeakLoop& peak, const LimitOptions& options, ThreadPool& pool) {
-  int64_t turns = 1000;
+  int64_t turns = 16;
   auto run = [&] { pool.RunOnAll([&](int) { peak.run(turns); }); };
   while (Seconds(run) < options.seconds) turns *= 2;
   const double operations = peak.operations * static_cast<double>(turns) * pool.num_threads();
@@ -70,6 +70,11 @@ std::vector<Limit> MeasureLimits(const LimitOptions& options, const Compute& com
     if (std::string_view(peak.figure) == "limit.vnni" && !__builtin_cpu_supports("avx512vnni"))
       continue;
     limits.push_back(MeasurePeak(peak, options, *compute.pool));
+  }
+  if (compute.isa == Isa::kAmx) {
+    for (const PeakLoop& peak : kAmxPeaks) {
+      limits.push_back(MeasurePeak(peak, options, *compute.pool));
+    }
   }
   return limits;
 }

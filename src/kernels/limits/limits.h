@@ -10,7 +10,7 @@
 namespace ixc {
 
 struct Limit {
-  std::string figure;  // limit.read, limit.fp32, limit.s16, limit.u8s8, limit.u8s4, limit.vnni
+  std::string figure;  // limit.read, limit.fp32, … as below
   double best = 0;
   double median = 0;
   std::string unit;  // GB/s, GFLOP/s, GOP/s (multiply and add counted apart)
@@ -31,6 +31,7 @@ struct LimitOptions {
 //   u8s8   vpmaddubsw + vpmaddwd + vpaddd: 8-bit products whose pairs may saturate
 //   u8s4   vpmaddubsw + vpaddw: sums kept in 16 bits, for weights of 4 bits
 //   vnni   vpdpbusd
+//   amx_int8, amx_bf16   tdpbsud and tdpbf16ps on full tiles
 std::vector<Limit> MeasureLimits(const LimitOptions& options, const Compute& compute);
 
 }  // namespace ixc

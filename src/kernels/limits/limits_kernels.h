@@ -29,5 +29,7 @@ struct LimitIsa {
 extern const LimitIsa kLimitScalar;
 extern const LimitIsa kLimitAvx2;
 extern const LimitIsa kLimitAvx512;
+// What AMX has beside the limits of AVX-512.
+extern const PeakLoop kAmxPeaks[2];
 
 }  // namespace ixc

@@ -103,7 +103,8 @@ class BlockedQGemm {
  public:
   BlockedQGemm(const QGemmCode& code, const QGemmCall& call)
       : code_(code), call_(call), w_(*call.w), k_(call.w->PaddedK()) {
-    tiles_per_block_ = std::max<int64_t>(1, kRowBlock / code.tile_rows);
+    const int64_t block_rows = code.block_rows > 0 ? code.block_rows : kRowBlock;
+    tiles_per_block_ = std::max<int64_t>(1, block_rows / code.tile_rows);
   }
 
   void Run(ThreadPool& pool) {
@@ -201,16 +202,17 @@ class BlockedQGemm {
         (Carver::Padded(slice_bytes) + Carver::Padded(groups * sums_per_group * 4)) / 4));
     auto* slice = own.Take<std::byte>(slice_bytes);
     auto* sums = own.Take<int32_t>(groups * sums_per_group);
-    int64_t k0 = 0;
-    do {  // also once when k is 0: the sums of nothing are zeros
+    if (k_ == 0) std::fill_n(sums, groups * sums_per_group, 0);
+    if (code_.enter != nullptr) code_.enter(w_.group);
+    for (int64_t k0 = 0; k0 < k_; k0 += kQuantBlockK) {
       for (int64_t group = 0; group < groups; ++group) {
         const int64_t panel = first_panel + group * code_.tile_panels;
         const int64_t panels = std::min<int64_t>(code_.tile_panels, last_panel - panel);
         MultiplyGroup({first_tile, last_tile, panel, panels, k0}, slice,
                       sums + group * sums_per_group);
       }
-      k0 += kQuantBlockK;
-    } while (k0 < k_);
+    }
+    if (code_.leave != nullptr) code_.leave();
     Finish(first_tile, last_tile, first_panel, last_panel, sums);
   }
 

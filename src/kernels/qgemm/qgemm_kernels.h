@@ -86,12 +86,19 @@ struct QGemmCode {
   // are.
   void (*expand)(const uint8_t* from, int64_t k, void* to);
   void (*tile)(const QGemmTile& call);
-  void (*few_rows)(const QGemmFewRows& call);
+  void (*few_rows)(const QGemmFewRows& call);  // null: has none
   void (*quantize)(const QuantizeActivations& call, float* scale);
   void (*epilogue)(const QGemmEpilogueRow& call);
+  // Rows that a task has at once, 0: kRowBlock. More where tiles are fast beside the unpacking of
+  // weights, which each block of rows repeats.
+  int block_rows = 0;
+  // What a thread does before its first tile of a task and behind its last; null: nothing.
+  void (*enter)(int64_t group) = nullptr;
+  void (*leave)() = nullptr;
 };
 
 extern const QGemmCode kQGemmW8Avx2, kQGemmW8SAvx2, kQGemmW4Avx2;
 extern const QGemmCode kQGemmW8Vnni, kQGemmW8SVnni, kQGemmW4Vnni;
+extern const QGemmCode kQGemmW8Amx, kQGemmW8SAmx, kQGemmW4Amx;
 
 }  // namespace ixc
