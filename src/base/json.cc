@@ -103,15 +103,15 @@ class Builder final : public nlohmann::json_sax<Json> {
 
 // The library keeps several copies of a string that it finds no end of, so its length is looked at
 // before.
-void CheckStringLengths(std::string_view text, const std::string& where) {
+void CheckStringLengths(std::string_view text, const std::string& where, size_t max_bytes) {
   size_t begin = text.npos;  // of the string that is open
   for (size_t at = 0; at < text.size(); ++at) {
     if (text[at] == '"') {
       begin = begin == text.npos ? at + 1 : text.npos;
     } else if (begin != text.npos) {
       if (text[at] == '\\') ++at;
-      if (at - begin >= kMaxTextBytes) {
-        Fail("{}: a string of more than {} bytes at byte {}", where, kMaxTextBytes, begin);
+      if (at - begin >= max_bytes) {
+        Fail("{}: a string of more than {} bytes at byte {}", where, max_bytes, begin);
       }
     }
   }
@@ -151,7 +151,7 @@ Json ParseJson(std::string_view text, const std::string& where, const JsonLimits
   if (text.size() > limits.max_bytes) {
     Fail("{}: {} bytes of JSON, at most {} are read", where, text.size(), limits.max_bytes);
   }
-  CheckStringLengths(text, where);
+  CheckStringLengths(text, where, limits.max_string_bytes);
   Builder builder(where, limits);
   Json::sax_parse(text.begin(), text.end(), &builder);
   return builder.TakeResult();

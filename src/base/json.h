@@ -24,6 +24,7 @@ struct JsonLimits {
   size_t max_bytes = kMaxJsonBytes;
   size_t max_depth = kMaxJsonDepth;
   size_t max_values = kMaxJsonValues;  // of any kind, containers included: bounds memory
+  size_t max_string_bytes = kMaxTextBytes;
 };
 
 // Parses a whole text. Errors say "WHERE: ... at byte N": not valid JSON or UTF-8, anything after
