@@ -34,7 +34,7 @@ std::string WithSpaces(std::string_view piece) {
 
 // A piece that a text matches by its name and that is not just text itself, as "——" is: the name
 // is in brackets. Such pieces open and close turns.
-bool IsControlString(const SentencePieceModel::Piece& piece) {
+bool IsInBrackets(const SentencePieceModel::Piece& piece) {
   if (piece.type != Type::kUserDefined || piece.text.size() < 3) return false;
   return (piece.text.front() == '[' && piece.text.back() == ']') ||
          (piece.text.front() == '<' && piece.text.back() == '>');
@@ -58,6 +58,7 @@ class Tokenizer::Impl {
     std::string name;  // with spaces
     TokenText::Kind kind;
     uint8_t byte;
+    bool is_control_string;
     bool is_silent;  // a control piece beyond the special ones: no text
   };
   std::vector<Piece> pieces;
@@ -88,7 +89,7 @@ Tokenizer::Impl::Impl(const SentencePieceModel& model, const std::string& where)
   const auto status = processor_.LoadFromSerializedProto(SerializeForLibrary(model));
   if (!status.ok()) Fail("{}: sentencepiece refuses the model: {}", where, status.message());
   for (const auto& piece : model.pieces) {
-    if (IsControlString(piece)) control_strings_.push_back(piece.text);
+    if (IsInBrackets(piece)) control_strings_.push_back(piece.text);
   }
   FillPieces(model);
 }
@@ -100,6 +101,7 @@ void Tokenizer::Impl::FillPieces(const SentencePieceModel& model) {
     out.name = WithSpaces(piece.text);
     out.kind = piece.type == Type::kByte ? TokenText::Kind::kByte : TokenText::Kind::kText;
     out.byte = piece.type == Type::kByte ? ByteOfPiece(piece.text) : uint8_t{0};
+    out.is_control_string = IsInBrackets(piece);
     out.is_silent = piece.type == Type::kControl;
   }
   for (int32_t id : {unk_id, bos_id, eos_id}) {
@@ -240,6 +242,10 @@ TokenText Tokenizer::Text(int32_t id) const {
   }
   const Impl::Piece& piece = impl_->pieces[static_cast<size_t>(id)];
   return {piece.kind, piece.byte, piece.is_silent ? std::string_view() : piece.name};
+}
+
+bool Tokenizer::IsControlString(int32_t id) const {
+  return impl_->pieces[static_cast<size_t>(id)].is_control_string;
 }
 
 std::optional<int32_t> Tokenizer::FindPiece(std::string_view name) const {

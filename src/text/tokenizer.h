@@ -67,6 +67,10 @@ class Tokenizer {
   // Throws for an id outside the vocabulary.
   TokenText Text(int32_t id) const;
 
+  // A piece that a text matches by its name, in brackets, as [UNUSED_TOKEN_145]: see
+  // docs/prompts.md.
+  bool IsControlString(int32_t id) const;
+
   std::optional<int32_t> FindPiece(std::string_view name) const;
   // As FindPiece, but throws when the tokenizer has no such piece.
   int32_t PieceId(std::string_view name) const;
