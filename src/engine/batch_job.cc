@@ -77,8 +77,12 @@ std::optional<ServiceError> PrepareJob(const Pipeline& pipeline, int64_t max_con
     return ServiceError{ServiceErrorKind::kContextLength, error.what()};
   }
   const int64_t prompt_tokens = job.assembled.num_tokens();
-  const int64_t new_tokens = request.generation.max_new_tokens;
-  if (prompt_tokens + new_tokens > max_context) {
+  const int64_t left = max_context - prompt_tokens;
+  int& new_tokens = job.request.request.generation.max_new_tokens;
+  if (job.request.shorten_to_context && left >= 1 && new_tokens > left) {
+    new_tokens = static_cast<int>(left);
+  }
+  if (new_tokens > left) {
     return ServiceError{
         ServiceErrorKind::kContextLength,
         fmt::format("the prompt has {} tokens ({} of pictures), and {} new ones were asked for; "

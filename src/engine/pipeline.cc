@@ -51,9 +51,9 @@ int HdNumOf(const Request& request, size_t picture) {
   return given[picture];
 }
 
-Sequence::Sequence(const XComposer2& model, DType kv_dtype, std::shared_ptr<BlockPool> pool)
+Sequence::Sequence(const XComposer2& model, DType kv_dtype)
     : cache_({model.decoder().config().num_kv_heads, model.decoder().config().head_dim, kv_dtype},
-             model.decoder().num_layers(), std::move(pool)),
+             model.decoder().num_layers()),
       rope_(model.decoder().config().rope) {}
 
 Pipeline::Pipeline(XComposer2 model, std::unique_ptr<ThreadPool> pool, Isa isa, DType kv_dtype)
@@ -231,8 +231,9 @@ PromptSequence Pipeline::BuildPrompt(const Request& request) const {
     chat.query = WithImageMarks(request.query, request.history, chat.num_images);
     chat.image_marks = ImageMarks::kStrict;
   }
-  if (request.image_marks == ImageMarks::kLoose && model_.kind() != ModelKind::kVl) {
-    chat.image_marks = ImageMarks::kStrict;  // the 4KHD reference has no loose way
+  if (request.image_marks == ImageMarks::kLoose && model_.kind() != ModelKind::kVl &&
+      chat.num_images > 0) {
+    chat.image_marks = ImageMarks::kStrict;  // the 4KHD reference has no loose way with pictures
   }
   return ixc::BuildPrompt(*tokenizer_, chat);
 }
@@ -260,15 +261,7 @@ void Pipeline::CheckMemory(const Request& request, const AssembledPrompt& assemb
                 model_.decoder().num_layers());
 }
 
-Sequence Pipeline::NewSequence(std::shared_ptr<BlockPool> pool) const {
-  return Sequence(model_, kv_dtype_, std::move(pool));
-}
-
-size_t Pipeline::BlockBytes() const {
-  const auto& decoder = model_.decoder().config();
-  return KvCache::PoolBlockBytes({decoder.num_kv_heads, decoder.head_dim, kv_dtype_},
-                                 model_.decoder().num_layers());
-}
+Sequence Pipeline::NewSequence() const { return Sequence(model_, kv_dtype_); }
 
 void Pipeline::Forward(
     MatrixView hidden, std::span<const BatchRows> batch, std::span<const RowRange> image_rows,

@@ -33,6 +33,8 @@ struct ServiceRequest {
   // OpenAI's: subtracted once for every token that was generated before, and times how often.
   float presence_penalty = 0;
   float frequency_penalty = 0;
+  // max_new_tokens is a default and gives way where the context has less left.
+  bool shorten_to_context = false;
   std::shared_ptr<TokenConstraint> constraint;  // may be null; used by this request only
   // Requests share what was read before with requests of the same name only.
   std::string cache_space;
