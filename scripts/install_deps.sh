@@ -6,7 +6,7 @@ packages=(
   g++ cmake ninja-build ccache pkg-config python3 python3-venv
   nlohmann-json3-dev libsentencepiece-dev libjpeg62-turbo-dev libpng-dev libwebp-dev libgif-dev
   libcli11-dev libspdlog-dev libfmt-dev libxxhash-dev libicu-dev zlib1g-dev libedit-dev libssl-dev
-  libgtest-dev
+  libgtest-dev libboost-dev libcurl4-openssl-dev
   python3-numpy  # tests of tools/
 )
 if [ "${1:-}" = "--fuzz" ]; then
