@@ -1,5 +1,7 @@
 // An output directory that appears under its name only when everything in it is written: files go
 // into a temporary directory beside it, Commit() renames that. Without Commit() nothing is left.
+// What goes into a directory that has files already, or may be resumed:
+// formats/staging_directory.h.
 #pragma once
 
 #include <filesystem>

@@ -16,6 +16,7 @@ int Run(const BenchOptions& options);
 int Run(const PerformanceOptions& options);
 int Run(const PrecisionOptions& options);
 int Run(const ClipScoreOptions& options);
+int Run(const ServeOptions& options);
 inline int Run(const TokenizeOptions& options) { return RunTokenize(options); }
 
 }  // namespace ixc

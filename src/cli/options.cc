@@ -459,6 +459,81 @@ CLI::App* AddClipScore(CLI::App& app, ClipScoreOptions& options) {
   return command;
 }
 
+void AddServeLimits(CLI::App* app, ServeOptions& options) {
+  app->add_option("--max-running", options.max_running, "requests that are worked on at one time")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1024));
+  app->add_option("--max-waiting", options.max_waiting, "requests that wait; more get status 429")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 100000));
+  app->add_option("--max-context", options.max_context,
+                  "tokens of a prompt and its answer (default: what the model was made for)")
+      ->check(CLI::Range(1, 1 << 20));
+  app->add_option("--max-new-tokens", options.max_new_tokens,
+                  "longest answer that may be asked for")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1 << 20));
+  app->add_option("--max-choices", options.max_choices, "largest n")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 128));
+  app->add_option("--max-pictures", options.max_pictures, "pictures of a request")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 1000));
+  app->add_option("--max-hd-num", options.max_hd_num, "4KHD: largest hd_num")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 10000));
+  app->add_option("--max-megapixels", options.max_megapixels, "largest picture that is decoded")
+      ->capture_default_str();
+  app->add_option("--max-side", options.max_side, "longest side of a picture in pixels")
+      ->capture_default_str();
+  app->add_option("--max-body", options.max_body, "largest body of a request, for example 64MB")
+      ->transform(CLI::AsSizeValue(/*kb_is_1000=*/true))
+      ->check(CLI::PositiveNumber)
+      ->type_name("SIZE");
+  app->add_option("--max-connections", options.max_connections, "open connections")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1'000'000));
+  for (const auto& [name, seconds, help] :
+       {std::tuple("--head-seconds", &options.head_seconds, "a client may take for a header"),
+        std::tuple("--body-seconds", &options.body_seconds, "a client may take for a body"),
+        std::tuple("--idle-seconds", &options.idle_seconds, "between two requests")}) {
+    app->add_option(name, *seconds, help)->capture_default_str()->check(CLI::Range(1, 86400));
+  }
+}
+
+CLI::App* AddServe(CLI::App& app, ServeOptions& options) {
+  CLI::App* command =
+      app.add_subcommand("serve", "Answer many clients over HTTP, as the OpenAI API does");
+  command->footer(
+      "A web page is at /, the API below /v1; docs/serving.md describes both. Ctrl-C and SIGTERM "
+      "let\nanswers that have begun come to their end; a second one does not.\n"
+      "Example:\n  ixc serve --model internlm-xcomposer2-vl-7b --port 8000\n"
+      "  curl http://127.0.0.1:8000/v1/chat/completions -H 'Content-Type: application/json' \\\n"
+      "    -d '{\"model\": \"internlm-xcomposer2-vl-7b\", \"messages\": [{\"role\": \"user\", "
+      "\"content\": \"Hello\"}]}'");
+  AddModel(command, options.model, {"w8a8d", "w4"});
+  AddMaxMemory(command, options.model);
+  command->add_option("--host", options.host, "address to listen on")->capture_default_str();
+  command->add_option("--port", options.port, "port; 0 takes a free one and prints it")
+      ->capture_default_str();
+  command->add_option("--served-name", options.served_name,
+                      "the model's name in requests (default: that of its directory)");
+  command->add_option("--api-keys", options.api_keys_file,
+                      "file with keys, one a line: every request but /health has to bring one");
+  command
+      ->add_option("--media-root", options.media_root,
+                   "directory whose pictures may be named by file:// URLs")
+      ->check(CLI::ExistingDirectory);
+  command->add_option("--allow-url", options.allowed_url_hosts,
+                      "hosts that pictures may be fetched from by http(s):// URLs");
+  command->add_option("--allow-host", options.allowed_hosts,
+                      "names, other than localhost, by which a server on a loopback address "
+                      "without keys may be called");
+  AddServeLimits(command, options);
+  command->add_flag("--json", options.json, "one JSON object a request on the standard output");
+  return command;
+}
+
 }  // namespace
 
 std::variant<Command, int> ParseCommandLine(int argc, char** argv) {
@@ -483,6 +558,7 @@ std::variant<Command, int> ParseCommandLine(int argc, char** argv) {
   PerformanceOptions performance;
   PrecisionOptions precision;
   ClipScoreOptions clip_score;
+  ServeOptions serve;
   std::string trace_logits = "last";
   const CLI::App* describe_command = AddDescribe(app, describe);
   const CLI::App* chat_command = AddChat(app, chat);
@@ -495,6 +571,7 @@ std::variant<Command, int> ParseCommandLine(int argc, char** argv) {
   const CLI::App* performance_command = AddPerformance(app, performance);
   const CLI::App* precision_command = AddPrecision(app, precision);
   const CLI::App* clip_score_command = AddClipScore(app, clip_score);
+  const CLI::App* serve_command = AddServe(app, serve);
   AddBench(app, bench);
 
   try {
@@ -518,6 +595,7 @@ std::variant<Command, int> ParseCommandLine(int argc, char** argv) {
   if (*performance_command) return Command{std::move(performance)};
   if (*precision_command) return Command{std::move(precision)};
   if (*clip_score_command) return Command{std::move(clip_score)};
+  if (*serve_command) return Command{std::move(serve)};
   return Command{std::move(bench)};
 }
 

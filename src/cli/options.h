@@ -173,10 +173,36 @@ struct ClipScoreOptions {
   bool json = false;
 };
 
+struct ServeOptions {
+  ModelOptions model;
+  std::string host = "127.0.0.1";
+  uint16_t port = 8000;     // 0: a free one
+  std::string served_name;  // "": the directory's
+  std::string api_keys_file;
+  std::string media_root;
+  std::vector<std::string> allowed_url_hosts;
+  std::vector<std::string> allowed_hosts;
+  int max_running = 16;
+  int max_waiting = 64;
+  int64_t max_context = 0;  // 0: what the model was made for
+  int max_choices = 8;
+  int max_pictures = 16;
+  int max_new_tokens = 1 << 17;
+  int max_hd_num = 100;
+  int64_t max_megapixels = 40;
+  int max_side = 16384;
+  uint64_t max_body = uint64_t{32} << 20;
+  int max_connections = 4096;
+  int head_seconds = 10;
+  int body_seconds = 60;
+  int idle_seconds = 60;
+  bool json = false;
+};
+
 using Command =
     std::variant<DescribeOptions, ChatOptions, TraceOptions, InspectOptions, ConvertCommandOptions,
                  QuantizeCommandOptions, CompressCommandOptions, TokenizeOptions, BenchOptions,
-                 PerformanceOptions, PrecisionOptions, ClipScoreOptions>;
+                 PerformanceOptions, PrecisionOptions, ClipScoreOptions, ServeOptions>;
 
 // What to run, or the exit code of a command line that is already answered (help, version: 0; wrong
 // usage: 2, with one line on stderr).

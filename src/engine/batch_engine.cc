@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/batch_job.h"
+#include "engine/batch_memory.h"
 #include "formats/model_kind.h"
 
 namespace ixc {
@@ -17,6 +18,21 @@ namespace {
 
 double SecondsSince(ServiceClock::time_point begin) {
   return std::chrono::duration<double>(ServiceClock::now() - begin).count();
+}
+
+int64_t ModelContext(const Pipeline& pipeline) {
+  return MaxPromptTokens(pipeline.model().kind(), pipeline.model().config());
+}
+
+int64_t BlocksFor(int64_t positions) { return (positions + kKeyBlock - 1) / kKeyBlock; }
+
+int64_t NumBlocks(const Pipeline& pipeline, const BatchOptions& options, int64_t context) {
+  const auto block_bytes = static_cast<uint64_t>(pipeline.BlockBytes());
+  if (options.kv_bytes > 0) return static_cast<int64_t>(options.kv_bytes / block_bytes);
+  constexpr uint64_t kUsualBytes = uint64_t{2} << 30;
+  const int64_t least = BlocksFor(context);
+  return std::clamp(static_cast<int64_t>(kUsualBytes / block_bytes), least,
+                    least * std::max<int64_t>(1, 2 * options.limits.max_running));
 }
 
 }  // namespace
@@ -28,11 +44,14 @@ class BatchEngine::Impl {
  public:
   Impl(std::unique_ptr<Pipeline> pipeline, const BatchOptions& options)
       : pipeline_(std::move(pipeline)),
-        max_context_(options.max_context > 0
-                         ? options.max_context
-                         : MaxPromptTokens(pipeline_->model().kind(), pipeline_->model().config())),
-        scheduler_(options.limits),
-        thread_([this] { Loop(); }) {}
+        wanted_context_(options.max_context > 0 ? options.max_context : ModelContext(*pipeline_)),
+        memory_(*pipeline_, NumBlocks(*pipeline_, options, wanted_context_),
+                static_cast<size_t>(options.picture_cache_bytes)),
+        max_context_(std::min(wanted_context_, memory_.pool().max_blocks() * kKeyBlock)),
+        scheduler_(options.limits) {
+    CountMemory();
+    thread_ = std::thread([this] { Loop(); });
+  }
 
   ~Impl() {
     {
@@ -126,14 +145,20 @@ class BatchEngine::Impl {
         wake_.wait(lock, [&] { return stopping_ || !cancelled_.empty() || !scheduler_.is_idle(); });
         if (stopping_) break;
       }
-      Step();
+      try {
+        Step();
+      } catch (const std::exception& error) {
+        for (BatchJob* job : AllJobs()) Fail(*job, error);
+      }
     }
-    std::vector<BatchJob*> rest;
-    {
-      std::lock_guard lock(mutex_);
-      for (const auto& [number, job] : jobs_) rest.push_back(job.get());
-    }
-    for (BatchJob* job : rest) Finish(*job, FinishReason::kCancelled);
+    for (BatchJob* job : AllJobs()) Finish(*job, FinishReason::kCancelled);
+  }
+
+  std::vector<BatchJob*> AllJobs() const {
+    std::lock_guard lock(mutex_);
+    std::vector<BatchJob*> all;
+    for (const auto& [number, job] : jobs_) all.push_back(job.get());
+    return all;
   }
 
   void Step() {
@@ -150,7 +175,32 @@ class BatchEngine::Impl {
       if (!plan.empty()) ++stats_.steps;
     }
     if (plan.piece == StepPlan::Piece::kPicture) EncodePicture(*other);
-    RunRows(decoding, plan.piece == StepPlan::Piece::kPrompt ? other : nullptr, plan.rows);
+    const bool reads = plan.piece == StepPlan::Piece::kPrompt;
+    if (reads) plan.rows = std::min(plan.rows, ExtendPrompt(*other));
+    RunRows(decoding, reads ? other : nullptr, plan.rows);
+    std::lock_guard lock(mutex_);
+    CountMemory();
+  }
+
+  // Takes over what others have read of the prompt since the last chunk; returns the rows left.
+  int64_t ExtendPrompt(BatchJob& job) {
+    const int64_t found = memory_.Extend(job);
+    if (found > 0) {
+      job.result.cached_tokens += found;
+      std::lock_guard lock(mutex_);
+      scheduler_.FinishRows(job.number, found);
+      CountFound(found);
+    }
+    return job.result.prompt_tokens - job.sequence->length();
+  }
+
+  // Under the mutex.
+  void CountMemory() {
+    const BlockPool& pool = memory_.pool();
+    stats_.kv_blocks_total = pool.max_blocks();
+    stats_.kv_blocks_used = pool.num_used();
+    stats_.kv_blocks_cached = pool.num_idle();
+    stats_.picture_cache_bytes = static_cast<int64_t>(memory_.picture_bytes());
   }
 
   void CancelJobs() {
@@ -169,37 +219,36 @@ class BatchEngine::Impl {
 
   void Admit() {
     std::lock_guard lock(mutex_);
-    for (uint64_t number : scheduler_.Admit([](uint64_t) { return true; })) {
+    const auto fits = [&](uint64_t number) { return memory_.Admit(*jobs_.at(number)); };
+    for (uint64_t number : scheduler_.Admit(fits)) {
       BatchJob& job = *jobs_.at(number);
       job.result.queue_seconds = SecondsSince(job.submitted);
-      job.sequence.emplace(pipeline_->NewSequence());
-      TakePictures(job);
       if (job.OpenPicture() == nullptr) StartPrompt(job);
       stats_.prompt_tokens += job.result.prompt_tokens;
+      stats_.prefix_lookups += job.result.prompt_tokens;
+      CountFound(job.result.cached_tokens);
     }
   }
 
-  // Under the mutex.
+  // These two are called under the mutex.
   void StartPrompt(BatchJob& job) {
     scheduler_.StartPrompt(job.number, job.result.prompt_tokens - job.sequence->length());
   }
-
-  void TakePictures(BatchJob& job) {
-    Request& request = job.request.request;
-    job.pictures.resize(request.images.size());
-    for (size_t range = 0; range < job.assembled.image_rows.size(); ++range) {
-      const auto image = static_cast<size_t>(job.assembled.image_of_rows[range]);
-      job.pictures[image] = std::make_shared<PictureEncoding>(std::move(request.images[image]),
-                                                              HdNumOf(request, image));
-    }
+  void CountFound(int64_t tokens) {
+    stats_.prefix_hits += tokens;
+    stats_.cached_tokens += tokens;
   }
 
   void EncodePicture(BatchJob& job) {
     const auto begin = ServiceClock::now();
-    try {
-      job.OpenPicture()->Advance(*pipeline_);
-    } catch (const std::exception& error) {
-      return Fail(job, error);
+    // Another request that waits for the same picture may have done the rest.
+    if (PictureEncoding* picture = job.OpenPicture()) {
+      try {
+        picture->Advance(*pipeline_);
+        if (picture->is_done()) memory_.Keep(job, *picture);
+      } catch (const std::exception& error) {
+        return Fail(job, error);
+      }
     }
     std::lock_guard lock(mutex_);
     stats_.tower_seconds += SecondsSince(begin);
@@ -220,6 +269,7 @@ class BatchEngine::Impl {
       for (BatchJob* job : all) Fail(*job, error);
       return;
     }
+    for (BatchJob* job : all) memory_.Share(*job);
     if (reading != nullptr) {
       std::lock_guard lock(mutex_);
       scheduler_.FinishRows(reading->number, rows);
@@ -284,6 +334,7 @@ class BatchEngine::Impl {
     if (job.answer->ids().size() == 1) {
       job.result.first_token_seconds = SecondsSince(job.submitted);
     }
+    job.keys.push_back({{}, event.id});
     if (job.sink.on_token) job.sink.on_token(event);
     {
       std::lock_guard lock(mutex_);
@@ -300,8 +351,10 @@ class BatchEngine::Impl {
   // Ends the job and forgets it.
   void Finish(BatchJob& finished, FinishReason reason) {
     std::unique_ptr<BatchJob> job;
+    memory_.Release(finished);
     {
       std::lock_guard lock(mutex_);
+      CountMemory();
       scheduler_.Remove(finished.number);
       job = std::move(jobs_.extract(finished.number).mapped());
       auto& counter = job->result.error                    ? stats_.failed
@@ -309,7 +362,6 @@ class BatchEngine::Impl {
                                                            : stats_.finished;
       ++counter;
     }
-    job->sequence.reset();
     job->result.finish_reason = reason;
     job->result.generated_tokens = static_cast<int64_t>(job->answer->ids().size());
     job->result.total_seconds = SecondsSince(job->submitted);
@@ -320,6 +372,8 @@ class BatchEngine::Impl {
   }
 
   const std::unique_ptr<Pipeline> pipeline_;
+  const int64_t wanted_context_;
+  BatchMemory memory_;  // of the engine thread
   const int64_t max_context_;
 
   mutable std::mutex mutex_;
@@ -333,7 +387,7 @@ class BatchEngine::Impl {
   bool draining_ = false;
   bool stopping_ = false;
 
-  std::thread thread_;  // last: it uses the rest
+  std::thread thread_;
 };
 
 BatchEngine::BatchEngine(std::unique_ptr<Pipeline> pipeline, const BatchOptions& options)

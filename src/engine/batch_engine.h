@@ -7,6 +7,7 @@
 // logit, whoever shares its steps.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 
 #include "engine/pipeline.h"
@@ -17,6 +18,11 @@ namespace ixc {
 
 struct BatchOptions {
   SchedulerLimits limits;
+  // Of keys and values, in use and kept for later prompts; 0: 2 GiB, at least the longest context
+  // and at most what max_running of them take twice over. Memory is taken when it is first needed.
+  uint64_t kv_bytes = 0;
+  // Of picture embeddings that are kept.
+  uint64_t picture_cache_bytes = uint64_t{512} << 20;
   // Longest prompt and answer together; 0: what the model was made for.
   int64_t max_context = 0;
 };

@@ -6,6 +6,8 @@
 #include <optional>
 #include <vector>
 
+#include "cache/picture_cache.h"
+#include "cache/prefix_tree.h"
 #include "engine/answer.h"
 #include "engine/picture_encoding.h"
 #include "engine/pipeline.h"
@@ -21,15 +23,18 @@ struct BatchJob {
   ServiceSink sink;
   PromptSequence prompt;
   AssembledPrompt assembled;      // laid out; its rows are embedded chunk by chunk
-  std::vector<PositionKey> keys;  // of the prompt's positions
+  std::vector<PositionKey> keys;  // of all positions, generated ones included
   std::optional<Answer> answer;
   // Where the counts stand; the rest is filled in at the end.
   ServiceResult result;
   ServiceClock::time_point submitted;
 
-  // Once it runs.
+  // Once it runs; filled in by BatchMemory.
   std::optional<Sequence> sequence;
   std::vector<std::shared_ptr<PictureEncoding>> pictures;  // null where no row needs one
+  std::vector<PictureKey> picture_keys;
+  int64_t num_shared = 0;                   // blocks of the sequence that are in the prefix tree
+  PrefixTree::Node* last_shared = nullptr;  // the last of them, or the tree's root
 
   // The first picture that is not there yet; null: all are.
   PictureEncoding* OpenPicture() const;

@@ -51,9 +51,9 @@ int HdNumOf(const Request& request, size_t picture) {
   return given[picture];
 }
 
-Sequence::Sequence(const XComposer2& model, DType kv_dtype)
+Sequence::Sequence(const XComposer2& model, DType kv_dtype, std::shared_ptr<BlockPool> pool)
     : cache_({model.decoder().config().num_kv_heads, model.decoder().config().head_dim, kv_dtype},
-             model.decoder().num_layers()),
+             model.decoder().num_layers(), std::move(pool)),
       rope_(model.decoder().config().rope) {}
 
 Pipeline::Pipeline(XComposer2 model, std::unique_ptr<ThreadPool> pool, Isa isa, DType kv_dtype)
@@ -261,7 +261,15 @@ void Pipeline::CheckMemory(const Request& request, const AssembledPrompt& assemb
                 model_.decoder().num_layers());
 }
 
-Sequence Pipeline::NewSequence() const { return Sequence(model_, kv_dtype_); }
+Sequence Pipeline::NewSequence(std::shared_ptr<BlockPool> pool) const {
+  return Sequence(model_, kv_dtype_, std::move(pool));
+}
+
+size_t Pipeline::BlockBytes() const {
+  const auto& decoder = model_.decoder().config();
+  return KvCache::PoolBlockBytes({decoder.num_kv_heads, decoder.head_dim, kv_dtype_},
+                                 model_.decoder().num_layers());
+}
 
 void Pipeline::Forward(
     MatrixView hidden, std::span<const BatchRows> batch, std::span<const RowRange> image_rows,

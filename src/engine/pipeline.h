@@ -62,7 +62,8 @@ std::optional<LoadScheme> ParseLoadScheme(const std::string& name, int group);
 // One answer in the making: its past and its rotation state.
 class Sequence {
  public:
-  Sequence(const XComposer2& model, DType kv_dtype);
+  // `pool` as KvCache() takes it.
+  Sequence(const XComposer2& model, DType kv_dtype, std::shared_ptr<BlockPool> pool);
 
   // A second sequence with the same past.
   Sequence Fork() const { return *this; }
@@ -76,6 +77,11 @@ class Sequence {
   bool CanBecome(int64_t total_length) const { return rope_.KeepsAngles(total_length); }
   // Forgets the positions from `length` on. Call only if CanBecome(length).
   void Truncate(int64_t length) { cache_.Truncate(length); }
+
+  // Keys and values in blocks, to be shared between sequences that CanBecome() each other: see
+  // KvCache.
+  KvCache& cache() { return cache_; }
+  const KvCache& cache() const { return cache_; }
 
  private:
   friend class Pipeline;
@@ -126,7 +132,9 @@ class Pipeline {
   // from LayOut(); call before pictures are encoded.
   void CheckMemory(const Request& request, const AssembledPrompt& assembled) const;
 
-  Sequence NewSequence() const;
+  Sequence NewSequence(std::shared_ptr<BlockPool> pool = nullptr) const;
+  // Of one block of NewSequence()'s pool.
+  size_t BlockBytes() const;
 
   struct PrefillOptions {
     bool all_rows = false;  // return the last layer's output for every position, not the last only
