@@ -179,14 +179,14 @@ void ExpandToSigned(const uint8_t* from, int64_t k, void* to) { ExpandNibbles(fr
 
 }  // namespace
 
-const QGemmCode kQGemmW8Amx = {kTileRows,  2,           kTileInputs, 128,         1,
-                               nullptr,    TileOfBytes, nullptr,     QuantizeRow, QFinishRow,
-                               kBlockRows, Enter,       Leave};
+const QGemmCode kQGemmW8Amx = {kTileRows, 2,           kTileInputs, 128,         1,
+                               nullptr,   TileOfBytes, nullptr,     QuantizeRow, QFinishRow,
+                               nullptr,   kBlockRows,  Enter,       Leave};
 const QGemmCode kQGemmW8SAmx = {kTileRows,     2,           kTileInputs, 128,         1,
                                 ExpandToBytes, TileOfBytes, nullptr,     QuantizeRow, QFinishRow,
-                                kBlockRows,    Enter,       Leave};
+                                nullptr,       kBlockRows,  Enter,       Leave};
 const QGemmCode kQGemmW4Amx = {
-    kTileRows, 2,           kTileInputs, 0,          1,     ExpandToSigned, TileOfGroups,
-    nullptr,   QuantizeRow, QFinishRow,  kBlockRows, Enter, Leave};
+    kTileRows, 2,           kTileInputs, 0,       1,          ExpandToSigned, TileOfGroups,
+    nullptr,   QuantizeRow, QFinishRow,  nullptr, kBlockRows, Enter,          Leave};
 
 }  // namespace ixc

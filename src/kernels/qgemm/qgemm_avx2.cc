@@ -1,13 +1,14 @@
 // Products of integer weights on AVX2: 6 rows by one panel of 16 outputs, 12 sums, 2 registers of
 // weights, 1 broadcast of activations and 1 product: 16 of 16.
 //
-// Bytes (w8a8, w8a8d; w8a8s with its outliers in place) go through 16 bits: vpmaddwd on widened
-// weights and activations is exact for the full range, where vpmaddubsw would saturate. The slice
-// of a panel is widened once for all row tiles of a block.
+// Bytes (w8a8, w8a8d) go through 16 bits: vpmaddwd on widened weights and activations is exact for
+// the full range, where vpmaddubsw would saturate. The slice of a panel is widened once for all row
+// tiles of a block.
 //
-// Groups (w4) keep their nibbles 0 … 15 in bytes: vpmaddubsw with the signed activations gives at
-// most 2 x 15 x 128, so eight of them add up exactly in 16 bits and one vpmaddwd widens those. That
-// is twice the rate of the 16-bit way.
+// Nibbles (w8a8s, w4) stay 0 … 15 in bytes: vpmaddubsw with the signed activations gives at most
+// 2 x 15 x 128, so eight of them add up exactly in 16 bits and one vpmaddwd widens those. That is
+// twice the rate of the 16-bit way.
+// Outliers of w8a8s come behind the tiles (qgemm_outliers_avx2.cc).
 //
 // Empty asm statements keep GCC 12 from reassociating the 16-bit sums and from merging sums that
 // start alike: both spill. The 16-bit-pair tile is faster without one in its loop.
@@ -57,19 +58,7 @@ void WidenBytes(const uint8_t* from, int64_t k, void* to) {
   }
 }
 
-void WidenNibbles(const uint8_t* from, int64_t k, void* to) {
-  const __m256i more = _mm256_set1_epi8(120);
-  auto* line = static_cast<uint8_t*>(to);
-  for (int64_t i = 0; i < k; i += 8, from += 64, line += 256) {
-    for (int half = 0; half < 64; half += 32) {
-      const __m256i both = Load256(from + half);
-      WidenEight(_mm256_add_epi8(LowNibbles(both), more), line + half);
-      WidenEight(_mm256_add_epi8(HighNibbles(both), more), line + 128 + half);
-    }
-  }
-}
-
-void ExpandGroups(const uint8_t* from, int64_t k, void* to) {
+void ExpandNibbles(const uint8_t* from, int64_t k, void* to) {
   auto* line = static_cast<uint8_t*>(to);
   for (int64_t i = 0; i < k; i += 8, from += 64, line += 128) {
     for (int half = 0; half < 64; half += 32) {
@@ -181,22 +170,37 @@ inline void TileOfGroups(const QGemmTile& call) {
   }
 }
 
-// Finds the tile for call.rows, the largest first: nearly all are that one.
-template <bool kGroups, int kRows>
-inline void TileOfRows(const QGemmTile& call) {
-  if constexpr (kRows > 1) {
-    if (call.rows < kRows) return TileOfRows<kGroups, kRows - 1>(call);
-  }
-  if constexpr (kGroups) {
-    TileOfGroups<kRows>(call);
-  } else {
-    TileOfPairs<kRows>(call);
+template <int kRows>
+inline void TileOfNibbles(const QGemmTile& call) {
+  const auto* a = static_cast<const uint8_t*>(call.a);
+  const auto* b = static_cast<const uint8_t*>(call.b);
+  auto* acc = static_cast<int32_t(*)[16]>(call.acc);  // the sums of one panel lie close together
+  if (call.first) memset(acc, 0, sizeof(int32_t[kRows][16]));
+  for (int64_t i = 0; i < call.k; i += 32, a += 32 * kTileRows, b += 512) {
+    AddThirtyTwo<kRows>(a, b, acc);
   }
 }
 
-template <bool kGroups>
+enum Kind { kBytes, kNibbles, kGroupsOfNibbles };
+
+// Finds the tile for call.rows, the largest first: nearly all are that one.
+template <Kind kKind, int kRows>
+inline void TileOfRows(const QGemmTile& call) {
+  if constexpr (kRows > 1) {
+    if (call.rows < kRows) return TileOfRows<kKind, kRows - 1>(call);
+  }
+  if constexpr (kKind == kBytes) {
+    TileOfPairs<kRows>(call);
+  } else if constexpr (kKind == kNibbles) {
+    TileOfNibbles<kRows>(call);
+  } else {
+    TileOfGroups<kRows>(call);
+  }
+}
+
+template <Kind kKind>
 void Tile(const QGemmTile& call) {
-  TileOfRows<kGroups, kTileRows>(call);
+  TileOfRows<kKind, kTileRows>(call);
 }
 
 // The few-row products take at most three rows at a time: more would not leave registers for the
@@ -325,8 +329,6 @@ inline void StreamGroups(const QGemmFewRows& call, int panel, int row) {
   }
 }
 
-enum Kind { kBytes, kNibbles, kGroupsOfNibbles };
-
 template <Kind kKind, int kRows>
 inline void StreamRows(const QGemmFewRows& call, int panel, int row) {
   if constexpr (kKind == kBytes) {
@@ -353,11 +355,28 @@ void FewRows(const QGemmFewRows& call) {
 }  // namespace
 
 const QGemmCode kQGemmW8Avx2 = {
-    kTileRows, 1, 2, 128, 2, WidenBytes, Tile<false>, FewRows<kBytes>, QuantizeRow, QFinishRow};
-const QGemmCode kQGemmW8SAvx2 = {
-    kTileRows, 1, 2, 128, 2, WidenNibbles, Tile<false>, FewRows<kNibbles>, QuantizeRow, QFinishRow};
-const QGemmCode kQGemmW4Avx2 = {
-    kTileRows,   1,         4, 0, 1, ExpandGroups, Tile<true>, FewRows<kGroupsOfNibbles>,
-    QuantizeRow, QFinishRow};
+    kTileRows, 1, 2, 128, 2, WidenBytes, Tile<kBytes>, FewRows<kBytes>, QuantizeRow, QFinishRow};
+const QGemmCode kQGemmW8SAvx2 = {kTileRows,
+                                 1,
+                                 4,
+                                 8,
+                                 1,
+                                 ExpandNibbles,
+                                 Tile<kNibbles>,
+                                 FewRows<kNibbles>,
+                                 QuantizeRow,
+                                 QFinishRow,
+                                 AddOutliersAvx2,
+                                 kOutlierBlockRows};
+const QGemmCode kQGemmW4Avx2 = {kTileRows,
+                                1,
+                                4,
+                                0,
+                                1,
+                                ExpandNibbles,
+                                Tile<kGroupsOfNibbles>,
+                                FewRows<kGroupsOfNibbles>,
+                                QuantizeRow,
+                                QFinishRow};
 
 }  // namespace ixc

@@ -7,7 +7,8 @@
 //   multiply
 //
 // and on few rows, where the weights stream past once. Outliers of w8a8s go into the unpacked
-// slice, so that they cost nothing on many rows; on few rows they are added one by one.
+// slice where it holds bytes, and cost next to nothing there; where it holds nibbles, and on few
+// rows, they are added behind it.
 #include <algorithm>
 #include <cstring>
 
@@ -76,10 +77,10 @@ int32_t SumAll(const QuantizedMatrix& w, const int32_t* sums) {
   return sum;
 }
 
-// Adds the outliers of 16 outputs with inputs in [k0, k0 + depth) to an unpacked slice: bytes
-// [k / 4][16][4] or 16-bit values [k / 2][16][2].
-void PatchOutliers(const QuantizedMatrix& w, int64_t panel, int64_t k0, int64_t depth, int b_bytes,
-                   void* slice) {
+// Adds the outliers of 16 outputs with inputs in [k0, k0 + depth) to an unpacked slice, bytes
+// [k / 4][16][4].
+void PatchOutliers(const QuantizedMatrix& w, int64_t panel, int64_t k0, int64_t depth,
+                   uint8_t* slice) {
   for (int64_t j = 0; j < 16; ++j) {
     const auto row = static_cast<size_t>(panel * 16 + j);
     const uint32_t* end = w.outliers.data() + w.outlier_begin[row + 1];
@@ -87,14 +88,8 @@ void PatchOutliers(const QuantizedMatrix& w, int64_t panel, int64_t k0, int64_t 
                                           static_cast<uint32_t>(k0) << 8);
     for (; at < end && *at >> 8 < k0 + depth; ++at) {
       const int64_t i = (*at >> 8) - k0;
-      const int rest = static_cast<int8_t>(*at & 0xff);
-      if (b_bytes == 1) {
-        uint8_t& weight = static_cast<uint8_t*>(slice)[(i / 4 * 16 + j) * 4 + i % 4];
-        weight = static_cast<uint8_t>(weight + rest);
-      } else {
-        int16_t& weight = static_cast<int16_t*>(slice)[(i / 2 * 16 + j) * 2 + i % 2];
-        weight = static_cast<int16_t>(weight + rest);
-      }
+      uint8_t& weight = slice[(i / 4 * 16 + j) * 4 + i % 4];
+      weight = static_cast<uint8_t>(weight + (*at & 0xff));
     }
   }
 }
@@ -143,7 +138,7 @@ class BlockedQGemm {
 
   // Where the packed activations of one tile start, for the k block from k0 on of `depth` inputs.
   uint8_t* Packed(int64_t tile, int64_t k0, int64_t depth) const {
-    return packed_ + (k0 * tiles_ + tile * depth) * code_.tile_rows * code_.b_bytes;
+    return packed_ + PackedAt(tiles_, tile, k0, depth) * code_.tile_rows * code_.b_bytes;
   }
 
   void PackTile(int64_t tile) {
@@ -213,6 +208,14 @@ class BlockedQGemm {
       }
     }
     if (code_.leave != nullptr) code_.leave();
+    if (!w_.outlier_begin.empty() && code_.outliers != nullptr) {
+      for (int64_t panel = first_panel; panel < last_panel; ++panel) {
+        const int64_t group = (panel - first_panel) / code_.tile_panels;
+        AddPanelOutliers(
+            first_tile, last_tile, panel,
+            sums + group * sums_per_group + (panel - first_panel) % code_.tile_panels * 16);
+      }
+    }
     Finish(first_tile, last_tile, first_panel, last_panel, sums);
   }
 
@@ -233,8 +236,8 @@ class BlockedQGemm {
     for (int64_t p = 0; p < group.panels; ++p) {
       std::byte* to = slice + p * tile.panel_bytes;
       code_.expand(from + p * panel_bytes, tile.k, to);
-      if (!w_.outlier_begin.empty()) {
-        PatchOutliers(w_, group.panel + p, group.k0, tile.k, code_.b_bytes, to);
+      if (!w_.outlier_begin.empty() && code_.outliers == nullptr) {
+        PatchOutliers(w_, group.panel + p, group.k0, tile.k, reinterpret_cast<uint8_t*>(to));
       }
     }
   }
@@ -264,6 +267,25 @@ class BlockedQGemm {
       tile.rows = static_cast<int>(std::min<int64_t>(code_.tile_rows, rows_ - t * code_.tile_rows));
       tile.acc = sums + (t - group.first_tile) * code_.tile_rows * tile.acc_stride;
       code_.tile(tile);
+    }
+  }
+
+  // Behind the tiles of all k blocks: the outliers of one panel, whose sums start at `sums`.
+  void AddPanelOutliers(int64_t first_tile, int64_t last_tile, int64_t panel, int32_t* sums) const {
+    const int64_t first_row = first_tile * code_.tile_rows;
+    QGemmOutliers call{};
+    call.a = packed_;
+    call.acc_stride = int64_t{16} * code_.tile_panels;
+    call.k = k_;
+    call.num_tiles = tiles_;
+    call.first_tile = first_tile;
+    call.rows = static_cast<int>(std::min(rows_, last_tile * code_.tile_rows) - first_row);
+    for (int64_t j = 0; j < 16; ++j) {
+      const auto output = static_cast<size_t>(panel * 16 + j);
+      call.entries = w_.outliers.data() + w_.outlier_begin[output];
+      call.count = w_.outlier_begin[output + 1] - w_.outlier_begin[output];
+      call.acc = sums + j;
+      if (call.count > 0) code_.outliers(call);
     }
   }
 

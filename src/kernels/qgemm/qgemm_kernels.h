@@ -59,6 +59,26 @@ struct QGemmTile {
   bool first;  // acc = instead of acc +=
 };
 
+// The outliers of one output times all rows of a block, on top of its column of sums. Activations
+// are those of QGemmTile with a step of 4, all k blocks; see PackedAt().
+struct QGemmOutliers {
+  const uint8_t* a;         // packed activations of the whole pass
+  const uint32_t* entries;  // as in QuantizedMatrix::outliers
+  int64_t count;            // of entries, at least 1
+  int32_t* acc;             // of row r at element r * acc_stride
+  int64_t acc_stride;
+  int64_t k;
+  int64_t num_tiles;   // of the whole pass
+  int64_t first_tile;  // of the block
+  int rows;            // of the block, at most kOutlierBlockRows
+};
+
+// Where the packed activations of one tile start within a k block, counted in inputs of one row:
+// times the rows of a tile and the bytes of an input.
+static inline int64_t PackedAt(int64_t num_tiles, int64_t tile, int64_t k0, int64_t depth) {
+  return k0 * num_tiles + tile * depth;
+}
+
 // A few rows against whole panels read straight from the packed weights, all of k in one go. What
 // comes out is what the tile gives.
 struct QGemmFewRows {
@@ -89,6 +109,8 @@ struct QGemmCode {
   void (*few_rows)(const QGemmFewRows& call);  // null: has none
   void (*quantize)(const QuantizeActivations& call, float* scale);
   void (*epilogue)(const QGemmEpilogueRow& call);
+  // Adds outliers behind the tiles; null: they go into the expanded weights.
+  void (*outliers)(const QGemmOutliers& call) = nullptr;
   // Rows that a task has at once, 0: kRowBlock. More where tiles are fast beside the unpacking of
   // weights, which each block of rows repeats.
   int block_rows = 0;
@@ -96,6 +118,9 @@ struct QGemmCode {
   void (*enter)(int64_t group) = nullptr;
   void (*leave)() = nullptr;
 };
+
+constexpr int kOutlierBlockRows = 192;  // the most that AddOutliersAvx2 takes
+void AddOutliersAvx2(const QGemmOutliers& call);
 
 extern const QGemmCode kQGemmW8Avx2, kQGemmW8SAvx2, kQGemmW4Avx2;
 extern const QGemmCode kQGemmW8Vnni, kQGemmW8SVnni, kQGemmW4Vnni;
