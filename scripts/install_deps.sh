@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs the Debian 12 packages that ixc is built from. Safe to run again: does nothing when all
-# of them are there. `--fuzz` adds clang with its sanitizer runtime, formatter and linter.
+# of them are there. `--fuzz` adds clang with its sanitizer runtime, formatter and linter, `--browser`
+# what the tests of the web page need.
 set -euo pipefail
 packages=(
   g++ cmake ninja-build ccache pkg-config python3 python3-venv
@@ -9,9 +10,13 @@ packages=(
   libgtest-dev libboost-dev libcurl4-openssl-dev
   python3-numpy  # tests of tools/
 )
-if [ "${1:-}" = "--fuzz" ]; then
-  packages+=(clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14)
-fi
+for option in "$@"; do
+  case $option in
+    --fuzz) packages+=(clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14) ;;
+    --browser) packages+=(chromium chromium-driver) ;;
+    *) echo "error: unknown option $option" >&2; exit 2 ;;
+  esac
+done
 missing=()
 for package in "${packages[@]}"; do
   dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")
