@@ -4,15 +4,13 @@ IXC_SCREENSHOTS=DIR also keeps the pictures that docs/serving.md shows."""
 import base64
 import os
 import pathlib
-import subprocess
 import sys
 import unittest
-import urllib.error
-import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
-from program import IXC, SOURCE_DIR, TINY_4KHD, TINY_VL  # noqa: E402
-from webdriver import Browser, free_port, wait_for  # noqa: E402
+from program import SOURCE_DIR, TINY_4KHD, TINY_VL  # noqa: E402
+from running_server import RunningServer  # noqa: E402
+from webdriver import Browser, wait_for  # noqa: E402
 
 SHAPES = TINY_VL / "examples" / "shapes_2.png"
 OTHER_SHAPES = TINY_VL / "examples" / "shapes_1.png"
@@ -24,33 +22,12 @@ TRUTH = ("The image shows two objects on a dark background: a large teal rectang
 ENTER, ESCAPE, SHIFT, TAB = "\ue007", "\ue00c", "\ue008", "\ue004"
 
 
-class Server:
-    def __init__(self, model, *options):
-        self.url = f"http://127.0.0.1:{free_port()}"
-        self.process = subprocess.Popen(
-            [IXC, "serve", "--model", str(model), "--port", self.url.rsplit(":", 1)[1], *options],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wait_for("the server", self.is_ready, 120)
-
-    def is_ready(self):
-        if self.process.poll() is not None:
-            raise AssertionError(f"ixc serve ended with {self.process.returncode}")
-        try:
-            return urllib.request.urlopen(self.url + "/health").status == 200
-        except (urllib.error.HTTPError, OSError):
-            return False
-
-    def close(self):
-        self.process.terminate()
-        self.process.wait(60)
-
-
 class PageTest(unittest.TestCase):
     model = TINY_VL
 
     @classmethod
     def setUpClass(cls):
-        cls.server = Server(cls.model)
+        cls.server = RunningServer(cls.model)
         cls.addClassCleanup(cls.server.close)
 
     def browse(self, **options):
