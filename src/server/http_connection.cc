@@ -290,7 +290,8 @@ void HttpConnection::WriteMore() {
 
 void HttpConnection::OnWritten(ErrorCode error, size_t bytes) {
   writing_ = false;
-  if (error || timed_out_) return Leave();
+  // Leave() may have come between the writing and this handler: then nothing is left to count.
+  if (error || timed_out_ || !socket_.is_open()) return Leave();
   sent_of_front_ += bytes;
   unsent_bytes_ -= bytes;
   if (sent_of_front_ == unsent_.front().size()) {
