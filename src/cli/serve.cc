@@ -17,6 +17,7 @@
 #include "cli/progress.h"
 #include "cli/request_builder.h"
 #include "engine/batch_engine.h"
+#include "model/picture_plan.h"
 #include "server/api.h"
 #include "server/http_server.h"
 
@@ -128,12 +129,24 @@ HttpLimits ToHttpLimits(const ServeOptions& options) {
   return limits;
 }
 
+PictureRule PictureRuleOf(const XComposer2& model) {
+  // The smallest cut: what is asked for here does not depend on picture and number.
+  const PicturePlan plan = PlanPicture(model.kind(), model.config(), 64, 64, 1);
+  PictureRule rule;
+  rule.is_cut = plan.is_cut();
+  rule.view_size = plan.transform.view_size;
+  rule.cells_per_side = plan.cells_per_side;
+  if (!rule.is_cut) rule.image_tokens = plan.image_tokens;
+  return rule;
+}
+
 ServedModel ToServedModel(BatchEngine& engine) {
   const Pipeline& pipeline = engine.pipeline();
   ServedModel model;
   model.service = &engine;
   model.tokenizer = &pipeline.tokenizer();
   model.max_context = engine.max_context();
+  model.pictures = PictureRuleOf(pipeline.model());
   model.stop_ids.assign(pipeline.stop_ids().begin(), pipeline.stop_ids().end());
   model.pieces = std::make_shared<const PieceTrie>(pipeline.tokenizer(), kTurnEnd);
   return model;

@@ -45,6 +45,21 @@ std::string_view HostName(std::string_view host) {
   return host.substr(0, std::min(host.find(':'), host.size()));
 }
 
+// The project's own part of /v1/models; the web page reads it.
+Json ToJson(const PictureRule& rule, int max_hd_num) {
+  Json json;
+  json["kind"] = rule.is_cut ? "4khd" : "vl";
+  json["view_size"] = rule.view_size;
+  json["view_cells"] = rule.cells_per_side;
+  if (rule.is_cut) {
+    json["default_hd_num"] = kDefaultHdNum;
+    json["max_hd_num"] = max_hd_num;
+  } else {
+    json["image_tokens"] = rule.image_tokens;
+  }
+  return json;
+}
+
 bool IsJson(std::string_view content_type) {
   return content_type == "application/json" || content_type.starts_with("application/json;");
 }
@@ -216,7 +231,10 @@ HttpResponse Api::Models() const {
   entry["object"] = "model";
   entry["created"] = created_;
   entry["owned_by"] = "ixc";
-  if (model != nullptr) entry["max_model_len"] = model->max_context;
+  if (model != nullptr) {
+    entry["max_model_len"] = model->max_context;
+    entry["ixc"] = ToJson(model->pictures, context_->options.limits.max_hd_num);
+  }
   Json list;
   list["object"] = "list";
   list["data"] = Json::array({entry});

@@ -48,11 +48,20 @@ struct ApiOptions {
   std::function<void(const RequestLog&)> on_log;  // called from any thread; may be empty
 };
 
+// How the model looks at pictures: what a client needs to know to show it.
+struct PictureRule {
+  bool is_cut = false;       // 4KHD: into at most hd_num views, and a view of the whole
+  int view_size = 0;         // side of a view in pixels
+  int cells_per_side = 0;    // of a view; a cell is a token
+  int64_t image_tokens = 0;  // of every picture, where they are not cut
+};
+
 // The loaded model. Service and tokenizer must outlive the API's use of them (Api::Stop()).
 struct ServedModel {
   Service* service = nullptr;
   const Tokenizer* tokenizer = nullptr;
   int64_t max_context = 0;  // prompt and answer together
+  PictureRule pictures;
   std::shared_ptr<const PieceTrie> pieces;
   std::vector<int32_t> stop_ids;
 };
