@@ -90,7 +90,7 @@ class Talk(PageTest):
         self.browse()
         # Of a photograph this model says more than anybody wants to hear.
         self.drop(PHOTO)
-        self.page.run("byId('length').value = 4000; byId('temperature').value = 1.5")
+        self.page.run("byId('length').value = 4000")
         self.page.type("#question", "Please describe this image in detail." + ENTER)
         wait_for("the first words", lambda: self.answers() and len(self.answers()[0]) > 3)
         self.assertTrue(self.page.is_shown("#stop"))
@@ -98,7 +98,7 @@ class Talk(PageTest):
         self.finished()
         self.assertTrue(self.page.is_shown("#send"))
         self.assertIn("stopped", self.page.texts(".figures")[0])
-        self.page.run("byId('length').value = 4000")
+        self.page.run("byId('length').value = 300")
         self.page.type("#question", "What color is it?" + ENTER)
         wait_for("the next answer", lambda: len(self.answers()) == 2 or not self.page.run("return running"))
         self.page.press(ESCAPE)
