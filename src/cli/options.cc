@@ -396,7 +396,7 @@ CLI::App* AddPrecision(CLI::App& app, PrecisionOptions& options) {
       "keys are file names, as the original's reference run. --same-settings decodes by the fast\n"
       "route with the reference's settings, so that --compare can set texts side by side.\n"
       "The output keeps the answers that it already has for other pictures.\n"
-      "Requests of a batch run one after the other.\n"
+      "Pictures of a batch are answered at the same time, in less time and with the same texts.\n"
       "Example:\n  ixc precision --images photos --output predict_result.json\n"
       "  ixc precision --compare predict_result.json torch_npu_coco_predict.json");
   options.prompt.prompt = kDefaultQuestion;
@@ -419,7 +419,8 @@ CLI::App* AddPrecision(CLI::App& app, PrecisionOptions& options) {
                     "decode with the reference's settings on either route");
   command->add_option("--keys", options.keys, "path or name: how the output names pictures")
       ->check(CLI::IsMember({"path", "name"}));
-  command->add_option("--batch", options.batch, "pictures a batch")->check(CLI::Range(1, 1024));
+  command->add_option("--batch", options.batch, "pictures at the same time")
+      ->check(CLI::Range(1, 1024));
   command->add_option("-n,--max-new-tokens", options.max_new_tokens, "longest answer in tokens")
       ->check(CLI::Range(1, 1 << 20));
   command->add_flag("--resume", options.resume, "skip pictures that the output has an answer for");

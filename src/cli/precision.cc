@@ -9,12 +9,14 @@
 #include "base/json.h"
 #include "base/printable.h"
 #include "base/utf8.h"
+#include "cli/answer_queue.h"
 #include "cli/commands.h"
 #include "cli/default_model.h"
 #include "cli/interrupt.h"
 #include "cli/log.h"
 #include "cli/progress.h"
 #include "cli/request_builder.h"
+#include "engine/batch_engine.h"
 #include "eval/picture_folder.h"
 #include "eval/predictions.h"
 #include "text/tokenizer.h"
@@ -78,8 +80,11 @@ class PrecisionRun {
   int Run() {
     CatchInterrupts();
     if (!open_.empty()) {
-      Engine engine = Engine::Load(engine_);
-      for (size_t i = 0; i < open_.size() && !IsInterrupted(); ++i) Answer(engine, i);
+      if (options_.batch > 1) {
+        AnswerTogether();
+      } else {
+        AnswerOneByOne();
+      }
     }
     progress_.Clear();
     Report();
@@ -89,26 +94,88 @@ class PrecisionRun {
 
  private:
   // Each answer is in the file before the next picture is opened.
-  void Answer(Engine& engine, size_t index) {
-    const double share = static_cast<double>(index) / static_cast<double>(open_.size());
-    progress_.Update("describing pictures", share);
-    Request request = ToRequest(options_.prompt, ImageMarks::kAdd);
-    request.generation = GenerationOf(options_);
+  void AnswerOneByOne() {
+    Engine engine = Engine::Load(engine_);
     GenerationEvents events;
     events.is_cancelled = IsInterrupted;
-    try {
-      AddPictures({open_[index].string()}, options_.prompt, request);
-      const Result result = engine.Generate(request, events);
-      if (result.finish_reason == FinishReason::kCancelled) return;
-      answers_[KeyOf(options_, open_[index])] = result.text;
-      ++answered_;
-    } catch (const Error& error) {
-      progress_.Clear();
-      LogError(error.what());  // the other pictures still get their answers
-      ++failed_;
-      return;
+    for (size_t i = 0; i < open_.size() && !IsInterrupted(); ++i) {
+      ShowProgress(i);
+      try {
+        const Result result = engine.Generate(RequestFor(i), events);
+        if (result.finish_reason != FinishReason::kCancelled) Record(i, result.text);
+      } catch (const Error& error) {
+        Failed(error.what());
+      }
     }
+  }
+
+  // Several at a time, each in the file as soon as it has ended; one more is loaded meanwhile.
+  void AnswerTogether() {
+    AnswerQueue queue;
+    BatchEngine service(Pipeline::Load(engine_), BatchFor(options_));
+    const auto most = static_cast<size_t>(options_.batch) + 1;
+    for (size_t next = 0; queue.num_open() > 0 || next < open_.size();) {
+      if (next < open_.size() && queue.num_open() < most && !IsInterrupted()) {
+        ShowProgress(next - queue.num_open());
+        Start(service, next++, queue);
+        continue;
+      }
+      if (queue.num_open() == 0) return;  // interrupted
+      const Answered answered = queue.Await(service);
+      if (answered.result.error) {
+        Failed(answered.result.error->message);
+      } else if (answered.result.finish_reason != FinishReason::kCancelled) {
+        Record(answered.index, answered.text);
+      }
+    }
+  }
+
+  void Start(Service& service, size_t index, AnswerQueue& queue) {
+    ServiceRequest request;
+    try {
+      request.request = RequestFor(index);
+    } catch (const Error& error) {
+      return Failed(error.what());
+    }
+    queue.Submit(service, index, std::move(request));
+  }
+
+  // As one by one, nothing but --max-memory limits how long prompt and answer may be together.
+  static BatchOptions BatchFor(const PrecisionOptions& options) {
+    BatchOptions batch;
+    batch.limits.max_running = options.batch;
+    batch.limits.max_waiting = options.batch + 1;
+    batch.max_context = BatchOptions::kNoLimit;
+    batch.kv_bytes = BatchOptions::kNoLimit;
+    // No picture comes twice, and no prompt continues another.
+    batch.keep_prefixes = false;
+    batch.picture_cache_bytes = 0;
+    return batch;
+  }
+
+  Request RequestFor(size_t index) const {
+    Request request = ToRequest(options_.prompt, ImageMarks::kAdd);
+    request.generation = GenerationOf(options_);
+    AddPictures({open_[index].string()}, options_.prompt, request);
+    return request;
+  }
+
+  void ShowProgress(size_t done) {
+    progress_.Update("describing pictures",
+                     static_cast<double>(done) / static_cast<double>(open_.size()));
+  }
+
+  void Record(size_t index, const std::string& text) {
+    answers_[KeyOf(options_, open_[index])] = text;
+    ++answered_;
     WritePredictions(options_.output_file, answers_);
+  }
+
+  // The other pictures still get their answers.
+  void Failed(const std::string& message) {
+    progress_.Clear();
+    LogError(message);
+    ++failed_;
   }
 
   void Report() const {

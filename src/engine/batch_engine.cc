@@ -26,13 +26,24 @@ int64_t ModelContext(const Pipeline& pipeline) {
 
 int64_t BlocksFor(int64_t positions) { return (positions + kKeyBlock - 1) / kKeyBlock; }
 
-int64_t NumBlocks(const Pipeline& pipeline, const BatchOptions& options, int64_t context) {
-  const auto block_bytes = static_cast<uint64_t>(pipeline.BlockBytes());
-  if (options.kv_bytes > 0) return static_cast<int64_t>(options.kv_bytes / block_bytes);
-  constexpr uint64_t kUsualBytes = uint64_t{2} << 30;
-  const int64_t least = BlocksFor(context);
-  return std::clamp(static_cast<int64_t>(kUsualBytes / block_bytes), least,
-                    least * std::max<int64_t>(1, 2 * options.limits.max_running));
+// What the options allow, within `left` bytes.
+MemoryLimits LimitsOf(const Pipeline& pipeline, const BatchOptions& options, int64_t context) {
+  const auto block_bytes = static_cast<int64_t>(pipeline.BlockBytes());
+  const auto left = static_cast<int64_t>(
+      std::min(pipeline.memory().Left(), static_cast<uint64_t>(BatchOptions::kNoLimit)));
+  MemoryLimits limits;
+  if (options.kv_bytes > 0) {
+    limits.max_blocks = options.kv_bytes / block_bytes;
+  } else {
+    constexpr int64_t kUsualBytes = int64_t{2} << 30;
+    const int64_t least = BlocksFor(context);
+    limits.max_blocks = std::clamp(kUsualBytes / block_bytes, least,
+                                   least * std::max<int64_t>(1, 2 * options.limits.max_running));
+  }
+  limits.max_blocks = std::min(limits.max_blocks, left / 2 / block_bytes);
+  limits.picture_cache_bytes = static_cast<size_t>(std::min(options.picture_cache_bytes, left / 8));
+  limits.keep_prefixes = options.keep_prefixes;
+  return limits;
 }
 
 }  // namespace
@@ -45,8 +56,7 @@ class BatchEngine::Impl {
   Impl(std::unique_ptr<Pipeline> pipeline, const BatchOptions& options)
       : pipeline_(std::move(pipeline)),
         wanted_context_(options.max_context > 0 ? options.max_context : ModelContext(*pipeline_)),
-        memory_(*pipeline_, NumBlocks(*pipeline_, options, wanted_context_),
-                static_cast<size_t>(options.picture_cache_bytes)),
+        memory_(*pipeline_, LimitsOf(*pipeline_, options, wanted_context_)),
         max_context_(std::min(wanted_context_, memory_.pool().max_blocks() * kKeyBlock)),
         scheduler_(options.limits) {
     CountMemory();

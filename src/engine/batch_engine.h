@@ -18,13 +18,17 @@ namespace ixc {
 
 struct BatchOptions {
   SchedulerLimits limits;
+  static constexpr int64_t kNoLimit = int64_t{1} << 50;
+
   // Of keys and values, in use and kept for later prompts; 0: 2 GiB, at least the longest context
   // and at most what max_running of them take twice over. Memory is taken when it is first needed.
-  uint64_t kv_bytes = 0;
-  // Of picture embeddings that are kept.
-  uint64_t picture_cache_bytes = uint64_t{512} << 20;
+  // With EngineOptions::max_memory, at most half of what weights leave, and an eighth for pictures.
+  int64_t kv_bytes = 0;
+  int64_t picture_cache_bytes = int64_t{512} << 20;  // of embeddings that are kept
   // Longest prompt and answer together; 0: what the model was made for.
   int64_t max_context = 0;
+  // Whether keys and values stay for later prompts that begin alike.
+  bool keep_prefixes = true;
 };
 
 class BatchEngine : public Service {

@@ -89,6 +89,11 @@ std::optional<ServiceError> PrepareJob(const Pipeline& pipeline, int64_t max_con
                     "together they may be at most {}",
                     prompt_tokens, job.assembled.image_tokens, new_tokens, max_context)};
   }
+  try {
+    pipeline.CheckMemory(request, job.assembled);
+  } catch (const Error& error) {
+    return ServiceError{ServiceErrorKind::kBadRequest, error.what()};
+  }
   job.keys = pipeline.KeysOf(request, job.assembled);
   job.answer.emplace(job.request, pipeline.tokenizer(), pipeline.stop_ids(),
                      job.assembled.penalised_ids);

@@ -19,11 +19,12 @@ PrefixTree::BlockKeys KeysOfBlock(const BatchJob& job, int64_t block) {
 
 }  // namespace
 
-BatchMemory::BatchMemory(const Pipeline& pipeline, int64_t max_blocks, size_t picture_cache_bytes)
+BatchMemory::BatchMemory(const Pipeline& pipeline, const MemoryLimits& limits)
     : pipeline_(pipeline),
-      pool_(std::make_shared<BlockPool>(pipeline.BlockBytes(), max_blocks)),
+      keep_prefixes_(limits.keep_prefixes),
+      pool_(std::make_shared<BlockPool>(pipeline.BlockBytes(), limits.max_blocks)),
       tree_(*pool_),
-      picture_cache_(picture_cache_bytes) {}
+      picture_cache_(limits.picture_cache_bytes) {}
 
 int64_t BatchMemory::NumPromised() const {
   int64_t blocks = 0;
@@ -65,6 +66,7 @@ int64_t BatchMemory::Extend(BatchJob& job) {
 }
 
 void BatchMemory::Share(BatchJob& job) {
+  if (!keep_prefixes_) return;
   Sequence& sequence = *job.sequence;
   if (!sequence.CanBecome(std::max(sequence.length(), job.assembled.num_tokens()))) return;
   for (; (job.num_shared + 1) * kKeyBlock <= sequence.length(); ++job.num_shared) {

@@ -18,9 +18,15 @@
 
 namespace ixc {
 
+struct MemoryLimits {
+  int64_t max_blocks = 0;
+  size_t picture_cache_bytes = 0;
+  bool keep_prefixes = true;
+};
+
 class BatchMemory {
  public:
-  BatchMemory(const Pipeline& pipeline, int64_t max_blocks, size_t picture_cache_bytes);
+  BatchMemory(const Pipeline& pipeline, const MemoryLimits& limits);
 
   // Gives the job a sequence that begins with what is known of its prompt (but for the last
   // position, whose output is needed) and the pictures that it still needs; false, and nothing is
@@ -45,6 +51,7 @@ class BatchMemory {
   std::shared_ptr<PictureEncoding> TakePicture(BatchJob& job, size_t image);
 
   const Pipeline& pipeline_;
+  const bool keep_prefixes_;
   std::shared_ptr<BlockPool> pool_;
   PrefixTree tree_;
   PictureCache picture_cache_;

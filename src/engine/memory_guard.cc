@@ -1,5 +1,6 @@
 #include "engine/memory_guard.h"
 
+#include <limits>
 #include <string_view>
 
 #include "base/error.h"
@@ -62,6 +63,10 @@ MemoryGuard::MemoryGuard(const WeightDirectory& weights, const EngineOptions& op
         "for float32 weights, or a smaller model",
         census.directory, Size(kProgramBytes + weights_), Size(limit_));
   }
+}
+
+uint64_t MemoryGuard::Left() const {
+  return limit_ == 0 ? std::numeric_limits<uint64_t>::max() : limit_ - kProgramBytes - weights_;
 }
 
 void MemoryGuard::Check(const Request& request, const KvShape& kv, int64_t num_layers) const {

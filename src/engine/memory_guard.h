@@ -25,6 +25,8 @@ class MemoryGuard {
     int64_t sequences = 1;  // that keep keys and values of their own: beams
     uint64_t other = 0;     // bytes: pictures and activations
   };
+  // Bytes that the weights leave; the largest number when there is no limit.
+  uint64_t Left() const;
   // Throws, naming the parts of the sum and what makes it smaller, when the request is over the
   // limit. `kv` is that of the run, `num_layers` the decoder's.
   void Check(const Request& request, const KvShape& kv, int64_t num_layers) const;

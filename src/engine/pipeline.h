@@ -131,6 +131,7 @@ class Pipeline {
   // Throws when answering would take more memory than EngineOptions::max_memory. `assembled` comes
   // from LayOut(); call before pictures are encoded.
   void CheckMemory(const Request& request, const AssembledPrompt& assembled) const;
+  const MemoryGuard& memory() const { return memory_; }
 
   Sequence NewSequence(std::shared_ptr<BlockPool> pool = nullptr) const;
   // Of one block of NewSequence()'s pool.

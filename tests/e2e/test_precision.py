@@ -7,7 +7,7 @@ import subprocess
 import time
 import unittest
 
-from program import IMAGES, IXC, MODELS, TINY_VL, ProgramTest, run
+from program import IMAGES, IXC, MODELS, TINY_4KHD, TINY_VL, ProgramTest, run
 
 EXAMPLES = TINY_VL / "examples"
 
@@ -94,10 +94,53 @@ class Precision(ProgramTest):
         self.assertEqual(self.out.read_bytes(), whole.read_bytes())
         self.assertEqual([name for name in os.listdir(self.folder) if ".tmp-" in name], [])
 
+    def test_batches_change_no_byte(self):
+        for copy in range(4, 10):
+            shutil.copyfile(EXAMPLES / f"shapes_{copy % 6 + 1}.png", self.images / f"{copy}.png")
+        data = (self.images / "2.png").read_bytes()
+        (self.images / "broken.png").write_bytes(data[: len(data) // 2])
+        together = self.folder / "together.json"
+        for model in (TINY_VL, TINY_4KHD):
+            for route in (["--same-settings"], ["--route", "reference"], ["--scheme", "w8a8d"]):
+                with self.subTest(model=model.name, route=route):
+                    words = ["precision", "--images", self.images, "--model", model, "--hd-num", 4,
+                             *route]
+                    self.out.unlink(missing_ok=True)
+                    self.fails(1, *words, "--output", self.out)
+                    alone = self.out.read_bytes()
+                    self.assertEqual(len(json.loads(alone)), 9)
+                    for batch in (3, 16):
+                        together.unlink(missing_ok=True)
+                        message = self.fails(1, *words, "--output", together, "--batch", batch)
+                        self.assertIn("broken.png", message)
+                        self.assertEqual(together.read_bytes(), alone)
+
+    def test_a_batch_killed_and_resumed(self):
+        for copy in range(4, 16):
+            shutil.copyfile(self.images / f"{copy % 3 + 1}.png", self.images / f"{copy}.png")
+        whole = self.folder / "whole.json"
+        self.describe("--threads", 1, out=whole)
+        command = [IXC, "precision", "--images", self.images, "--output", self.out, "--threads",
+                   "1", "--resume", "--batch", "4"]
+        for wait in (0.03, 0.08, 0.12):
+            process = subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL)
+            time.sleep(wait)
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            if self.out.exists():
+                json.loads(self.out.read_text())  # whole at any time
+        self.describe("--threads", 1, "--resume", "--batch", 4)
+        self.assertEqual(self.out.read_bytes(), whole.read_bytes())
+
     def test_interrupted_with_what_is_answered(self):
+        for batch in ([], ["--batch", "3"]):
+            self.out.unlink(missing_ok=True)
+            self.interrupt(batch)
+
+    def interrupt(self, batch):
         process = subprocess.Popen(
             [IXC, "precision", "--images", str(IMAGES), "--output", str(self.out), "--model",
-             str(MODELS / "vl-a"), "--max-new-tokens", "100000", "--same-settings"],
+             str(MODELS / "vl-a"), "--max-new-tokens", "100000", "--same-settings", *batch],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         while not self.out.exists():
             time.sleep(0.01)

@@ -362,7 +362,7 @@ TEST_P(ThreadedBatchEngine, FewBlocksMakeOthersWaitAndChangeNoBit) {
   auto pipeline = Pipeline::Load(OptionsOf(GetParam()));
   const int64_t blocks = (longest + kKeyBlock - 1) / kKeyBlock + 1;
   BatchOptions options;
-  options.kv_bytes = static_cast<uint64_t>(blocks) * pipeline->BlockBytes();
+  options.kv_bytes = blocks * static_cast<int64_t>(pipeline->BlockBytes());
   options.picture_cache_bytes = 1 << 14;
   options.limits.chunk_rows = 50;
   BatchEngine service(std::move(pipeline), options);
