@@ -54,6 +54,12 @@ KvCache KvCache::Fork() const {
   return fork;
 }
 
+void KvCache::Unshare() {
+  for (size_t index = 0; index < storage_.size(); ++index) {
+    if (storage_[index].use_count() > 1) ReplaceBlock(index, CopyOfBlock(index));
+  }
+}
+
 void KvCache::Truncate(int64_t length) {
   const size_t full_blocks = static_cast<size_t>(length / kKeyBlock);
   BlockRef partial;

@@ -44,6 +44,9 @@ class KvCache {
   // shared blocks are never written again, because positions are only ever appended.
   KvCache Fork() const;
 
+  // Copies the blocks that others share.
+  void Unshare();
+
   // Forgets the positions from `length` on. A block that somebody shares is copied before it can be
   // written again.
   void Truncate(int64_t length);

@@ -75,13 +75,15 @@ class ModelBench {
     if (session_.Wants("prefill") || session_.Wants("decode")) {
       const AssembledPrompt prompt = MakePrompt();
       Sequence sequence = pipeline_->NewSequence();
-      MeasureHead();
+      MeasureHead(1);
       if (session_.Wants("prefill")) {
         Prefill(prompt, sequence);
       } else {
         RunPrompt(prompt, sequence, "reading the prompt");
       }
-      if (session_.Wants("decode")) Decode(sequence);
+      if (session_.Wants("decode")) {
+        for (int clients : session_.options.clients) Decode(sequence, clients);
+      }
     }
     Memory();
   }
@@ -222,9 +224,9 @@ class ModelBench {
   }
 
   // The head runs once a call whatever the number of layers; needed to extrapolate.
-  void MeasureHead() {
-    Matrix hidden(1, pipeline_->model().config().hidden_size);
-    std::fill_n(hidden.data(), hidden.cols(), 0.01f);
+  void MeasureHead(int64_t rows) {
+    Matrix hidden(rows, pipeline_->model().config().hidden_size);
+    std::fill_n(hidden.data(), hidden.rows() * hidden.cols(), 0.01f);
     head_seconds_ = Measure([&] { pipeline_->Logits(hidden); }, session_.options.repeats).median;
   }
 
@@ -247,20 +249,40 @@ class ModelBench {
     session_.report.Add(figure);
   }
 
-  void Decode(Sequence& sequence) {
+  // A token for each of `clients` sequences that have the past of `sequence`, a copy each; tokens
+  // of all together count.
+  void Decode(const Sequence& sequence, int clients) {
     const int64_t context = sequence.length();
-    const int32_t ids[] = {1};
+    std::vector<Sequence> sequences;
+    for (int client = 0; client < clients; ++client) {
+      sequences.push_back(sequence.Fork());
+      sequences.back().cache().Unshare();
+    }
+    MeasureHead(clients);
     const BenchTiming timing =
-        Measure([&] { pipeline_->Step(ids, sequence); }, std::max(session_.options.repeats, 5));
-    Figure figure = Rate("decode." + Scheme(), 1, timing);
+        Measure([&] { Step(sequences); }, std::max(session_.options.repeats, 5));
+    const std::string behind = clients == 1 ? "" : fmt::format(".{}", clients);
+    Figure figure = Rate("decode." + Scheme() + behind, clients, timing);
     figure.unit = "tokens/s";
     figure.limit_figure = "limit.read";
     figure.limit_scale =
-        1e9 / DecodeBytes(config(), BytesOf(decoder()), context, pipeline_->kv_dtype());
-    figure.kernel = KernelFor(1);
-    figure.shape = fmt::format("1 token behind {}, {} layers", context, decoder().num_layers());
+        1e9 * clients /
+        DecodeBytes(config(), BytesOf(decoder()), context * clients, pipeline_->kv_dtype());
+    figure.kernel = KernelFor(clients);
+    figure.shape = fmt::format("{} token{} behind {}, {} layers", clients, clients == 1 ? "" : "s",
+                               context, decoder().num_layers());
     figure.extrapolation = Extrapolate(timing.median);
     session_.report.Add(figure);
+  }
+
+  void Step(std::vector<Sequence>& sequences) const {
+    const std::vector<int32_t> ids(sequences.size(), 1);
+    Matrix hidden(static_cast<int64_t>(ids.size()), config().hidden_size);
+    pipeline_->model().EmbedTokens(ids, hidden);
+    std::vector<Pipeline::BatchRows> batch;
+    for (Sequence& sequence : sequences) batch.push_back({&sequence, 1, sequence.length() + 1});
+    pipeline_->Forward(hidden, batch, {});
+    pipeline_->Logits(hidden);
   }
 
   void Memory() {

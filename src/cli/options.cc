@@ -320,7 +320,8 @@ CLI::App* AddBench(CLI::App& app, BenchOptions& options) {
       "and no download (15 GB of memory; 3 GB with --layers 4, which also prints what follows for\n"
       "all 32).\n"
       "Example:\n  ixc bench limits\n  ixc bench kernels --explain\n"
-      "  ixc bench prefill --synthetic vl-7b --layers 4");
+      "  ixc bench prefill --synthetic vl-7b --layers 4\n"
+      "  ixc bench decode --synthetic vl-7b --layers 4 --clients 1,8");
   command->add_option("what", options.what, "limits, kernels, prefill, decode, vision or load")
       ->check(CLI::IsMember({"limits", "kernels", "prefill", "decode", "vision", "load"}));
   AddModel(command, options.model, {"w8a8", "w8a8s", "w8a8d", "w4"});
@@ -338,6 +339,12 @@ CLI::App* AddBench(CLI::App& app, BenchOptions& options) {
   command->add_option("--hd-num", options.hd_num, "4KHD: most views of the (square) picture")
       ->capture_default_str()
       ->check(CLI::Range(1, 1000));
+  command
+      ->add_option("--clients", options.clients,
+                   "decode: so many sequences at once, a token each a step; for example 1,8")
+      ->delimiter(',')
+      ->capture_default_str()
+      ->check(CLI::Range(1, 256));
   command->add_option("--repeats", options.repeats, "measurements of each; the median counts")
       ->capture_default_str()
       ->check(CLI::Range(1, 100));

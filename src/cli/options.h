@@ -125,6 +125,7 @@ struct BenchOptions {
   int num_layers = 0;     // of the synthetic model; 0: all
   int prompt_tokens = 0;  // 0: a picture and the text around it
   int hd_num = 25;
+  std::vector<int> clients = {1};  // of decode: sequences in a step
   int repeats = 5;
   std::string only;  // kernels: figures with this in their names
   bool explain = false;

@@ -80,6 +80,14 @@ class Bench(ProgramTest):
         self.assertGreater(decode["extrapolated_seconds"], decode["seconds"])
         self.assertGreater(figures["memory.bf16"]["value"], 1)
 
+    def test_several_clients(self):
+        figures = self.bench("decode", "--model", VL, "--prompt-tokens", 70, "--repeats", 1,
+                             "--clients", "1,3")
+        self.assertEqual(set(figures), {"decode.f16", "decode.f16.3", "memory.f16"})
+        three = figures["decode.f16.3"]
+        self.assertIn("3 tokens behind 70", three["shape"])
+        self.assertAlmostEqual(three["value"] * three["seconds"], 3, places=1)
+
     def test_made_up_integers(self):
         figures = self.bench("decode", "--synthetic", "vl-7b", "--layers", 1, "--prompt-tokens", 8,
                              "--repeats", 1, "--scheme", "w4", "--group", 128)
