@@ -4,9 +4,11 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <bit>
 #include <condition_variable>
 #include <mutex>
+#include <random>
 #include <thread>
 
 #include "engine/batch_engine.h"
@@ -376,6 +378,86 @@ TEST_P(ThreadedBatchEngine, FewBlocksMakeOthersWaitAndChangeNoBit) {
     }
   }
   ExpectNothingHeld(service);
+}
+
+// Whatever is being read, a stream gets its token in every step.
+TEST_P(ThreadedBatchEngine, StreamsGoOnWhileAPictureIsRead) {
+  const auto service = MakeEngine(OptionsOf(GetParam()), {.limits = {.chunk_rows = 16}});
+  Collector collector;
+  ServiceRequest endless = Ask("Tell me a story.", 3000);
+  for (int32_t id : service->pipeline().stop_ids()) endless.logit_bias[id] = -1e9f;
+  const uint64_t number = service->Submit(endless, collector.NewSink());
+  collector.AwaitTokens(0, 1);
+  ServiceRequest picture = Ask("What is this?", 1);
+  picture.request.images.push_back(Picture(GetParam(), 1));
+  picture.request.hd_num = {25};
+  service->Submit(picture, collector.NewSink());
+  collector.AwaitTokens(1, 1);
+  service->Cancel(number);
+  const std::vector<Outcome> outcomes = collector.AwaitAll();
+  // The stream decodes in every step but that of its own prompt's last chunk, which chooses, too.
+  while (!service->IsIdle()) std::this_thread::yield();
+  const int64_t own_chunks = (outcomes[0].result.prompt_tokens + 15) / 16;
+  const auto tokens = static_cast<int64_t>(outcomes[0].events.size());
+  const int64_t picture_chunks = (outcomes[1].result.prompt_tokens + 15) / 16;
+  EXPECT_GT(tokens, picture_chunks);
+  // One step more for what begins behind the cancellation and for the picture's own.
+  EXPECT_LE(service->Stats().steps, own_chunks + 1 + tokens);
+}
+
+// Submitted, cancelled and looked at from many threads.
+TEST_P(ThreadedBatchEngine, EveryRequestOfManyThreadsEndsOnce) {
+  const auto service = MakeEngine(
+      OptionsOf(GetParam()), {.limits = {.max_running = 3, .max_waiting = 4, .chunk_rows = 32}});
+  Collector collector;
+  std::vector<std::thread> clients;
+  for (int client = 0; client < 4; ++client) {
+    clients.emplace_back([&, client] {
+      std::minstd_rand random(static_cast<unsigned>(client + 1));
+      for (int i = 0; i < 12; ++i) {
+        ServiceRequest request = Ask(i % 2 == 0 ? "Hello." : "Tell me more.", 6);
+        if (random() % 4 == 0) request.request.images.push_back(Picture(GetParam(), 1));
+        request.request.hd_num = {4};
+        const uint64_t number = service->Submit(request, collector.NewSink());
+        if (random() % 3 == 0) service->Cancel(number);
+        if (service->Stats().waiting > 2) std::this_thread::yield();
+      }
+    });
+  }
+  for (std::thread& client : clients) client.join();
+  int64_t ended = 0;
+  for (const Outcome& outcome : collector.AwaitAll()) {
+    EXPECT_EQ(outcome.finished, 1);
+    if (outcome.result.error) {
+      EXPECT_EQ(outcome.result.error->kind, ServiceErrorKind::kQueueFull);
+    }
+    ++ended;
+  }
+  EXPECT_EQ(ended, 48);
+  ExpectNothingHeld(*service);
+  const ServiceStats stats = service->Stats();
+  EXPECT_EQ(stats.finished + stats.cancelled + stats.failed, 48);
+}
+
+// A sink may cancel and submit.
+TEST(BatchEngine, SinksMayCallTheService) {
+  const auto service = MakeEngine(OptionsOf("tiny-vl"));
+  Collector collector;
+  ServiceSink second = collector.NewSink();
+  ServiceSink first = collector.NewSink();
+  std::atomic<uint64_t> number = 0;
+  const auto on_finish = first.on_finish;
+  first.on_token = [&](const TokenEvent&) { service->Cancel(number); };
+  first.on_finish = [&](const ServiceResult& result) {
+    service->Submit(Ask("Hello.", 3), second);
+    on_finish(result);
+  };
+  ServiceRequest endless = Ask("Tell me a story.", 3000);
+  for (int32_t id : service->pipeline().stop_ids()) endless.logit_bias[id] = -1e9f;
+  number = service->Submit(endless, first);
+  const std::vector<Outcome> outcomes = collector.AwaitAll();
+  EXPECT_EQ(outcomes[1].result.finish_reason, FinishReason::kCancelled);
+  EXPECT_FALSE(outcomes[0].result.error);
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, ThreadedBatchEngine, ::testing::Values("tiny-vl", "tiny-4khd"),

@@ -63,5 +63,50 @@ TEST(Sampler, DrawsFollowTheProbabilities) {
   }
 }
 
+// Removes one token.
+class Without : public TokenConstraint {
+ public:
+  explicit Without(int32_t id) : id_(id) {}
+  void Mask(std::span<float> logits) const override {
+    logits[static_cast<size_t>(id_)] = -std::numeric_limits<float>::infinity();
+  }
+  void Accept(int32_t id) override { accepted.push_back(id); }
+  std::vector<int32_t> accepted;
+
+ private:
+  int32_t id_;
+};
+
+GenerationOptions PlainGreedy() {
+  GenerationOptions options;
+  options.repetition_penalty = 1.0f;
+  return options;
+}
+
+TEST(Sampler, BiasComesBeforeTheMask) {
+  const auto constraint = std::make_shared<Without>(2);
+  LogitRules rules;
+  rules.bias = {{2, 100.0f}, {1, 0.5f}};
+  rules.constraint = constraint;
+  Sampler sampler(PlainGreedy(), {}, rules);
+  EXPECT_EQ(sampler.Next(std::vector<float>{1.2f, 1.0f, 0.0f}), 1);
+  EXPECT_EQ(constraint->accepted, std::vector<int32_t>{1});
+}
+
+TEST(Sampler, PresenceCountsOnceAndFrequencyEveryTime) {
+  const std::vector<float> logits = {2.0f, 1.0f, 0.0f};
+  const auto choices = [&](float presence, float frequency) {
+    LogitRules rules;
+    rules.presence_penalty = presence;
+    rules.frequency_penalty = frequency;
+    Sampler sampler(PlainGreedy(), {0, 0, 0}, rules);  // the prompt does not count
+    std::vector<int32_t> ids(6);
+    for (int32_t& id : ids) id = sampler.Next(logits);
+    return ids;
+  };
+  EXPECT_EQ(choices(1.5f, 0), (std::vector<int32_t>{0, 1, 0, 0, 0, 0}));
+  EXPECT_EQ(choices(0, 0.75f), (std::vector<int32_t>{0, 0, 1, 0, 1, 2}));
+}
+
 }  // namespace
 }  // namespace ixc
