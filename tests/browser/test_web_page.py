@@ -5,6 +5,7 @@ import base64
 import os
 import pathlib
 import sys
+import tempfile
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
@@ -192,6 +193,39 @@ class Talk(PageTest):
                                                 "return [p.url.split(',')[1], p.height, p.width]")
             self.assertEqual(base64.b64decode(sent) == path.read_bytes(), same, path)
             self.assertGreater(height * width, 0)
+
+
+class Keys(PageTest):
+    """A server with keys: the browser brings one for the page, or the page itself does."""
+    KEY = "a-key-for-the-tests-of-the-page"
+
+    @classmethod
+    def setUpClass(cls):
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        keys = pathlib.Path(folder.name) / "keys"
+        keys.write_text(f"{cls.KEY}\n{cls.KEY}-2\n", encoding="utf-8")
+        cls.server = RunningServer(cls.model, "--api-keys", keys)
+        cls.addClassCleanup(cls.server.close)
+        cls.server.url = cls.server.url.replace("http://", f"http://me:{cls.KEY}@")
+
+    def test_key_of_the_browser_and_of_the_page(self):
+        self.browse()
+        self.drop(SHAPES)
+        self.assertEqual(self.ask()[0], TRUTH)
+        self.page.click("#toggle")
+        # What is typed goes before what the browser has, and is kept by the tab alone.
+        for key, known in (("not-a-key-of-this-server", False), (f"{self.KEY}-2", True)):
+            self.page.run("byId('key').value = ''")
+            self.page.type("#key", key + TAB)
+            wait_for("the verdict", lambda want=known: (self.page.texts("#model") == [self.model.name]) == want)
+            self.assertEqual(self.page.run("return [sessionStorage.getItem('ixc.key'), localStorage.length]"),
+                             [key, 0])
+            errors = self.page.log()
+            self.assertEqual(all("401" in line for line in errors) and bool(errors), not known)
+        self.page.click("#fresh")
+        self.drop(SHAPES)
+        self.assertEqual(self.ask()[0], TRUTH)
 
 
 class Views(PageTest):
