@@ -204,7 +204,7 @@ HttpResponse Api::Answer(const HttpRequest& request) const {
         path.substr(kModelPrefix.size()) != context_->options.model_name) {
       throw ApiError(404, "model_not_found", "model", "that model does not exist here");
     }
-    return Models();
+    return Models(/*one=*/path.starts_with(kModelPrefix));
   }
   const auto model = context_->model();
   if (model == nullptr) throw ApiError(503, "loading", "", "the model is being loaded");
@@ -224,7 +224,7 @@ HttpResponse Api::Health() const {
   return response;
 }
 
-HttpResponse Api::Models() const {
+HttpResponse Api::Models(bool one) const {
   const auto model = context_->model();
   Json entry;
   entry["id"] = context_->options.model_name;
@@ -239,7 +239,7 @@ HttpResponse Api::Models() const {
   list["object"] = "list";
   list["data"] = Json::array({entry});
   HttpResponse response;
-  response.body = ToText(list);
+  response.body = ToText(one ? entry : list);
   return response;
 }
 

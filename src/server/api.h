@@ -36,7 +36,7 @@ class Api : public HttpHandler {
   void Complete(HttpRequest request, std::shared_ptr<HttpExchange> exchange, RequestLog log);
   HttpResponse Answer(const HttpRequest& request) const;
   HttpResponse Health() const;
-  HttpResponse Models() const;
+  HttpResponse Models(bool one) const;  // the model itself, or the list that it stands in
   HttpResponse Prometheus() const;
   void CheckHost(const HttpHead& head) const;
   void CheckKey(const HttpHead& head) const;

@@ -80,7 +80,8 @@ void CompletionJob::Run(const std::string& body, const std::string& cache_space)
 }
 
 CompletionRequest CompletionJob::Prepare(const std::string& body, const std::string& cache_space) {
-  const RequestLimits& limits = context_->options.limits;
+  RequestLimits limits = context_->options.limits;
+  limits.vocabulary = model_->tokenizer->vocab_size();
   CompletionRequest request =
       head_.chat ? ParseChatRequest(body, limits) : ParseTextRequest(body, limits);
   if (request.model != context_->options.model_name) {

@@ -137,7 +137,7 @@ void HttpConnection::AwaitRequest() {
   SetDeadline(shared_->limits.idle);
   socket_.async_wait(asio::ip::tcp::socket::wait_read,
                      [self = shared_from_this()](ErrorCode error) {
-                       if (error || self->timed_out_) return self->Leave();
+                       if (error || self->timed_out_ || self->left_) return self->Leave();
                        self->ReadHead();
                      });
 }
@@ -153,6 +153,7 @@ void HttpConnection::ReadHead() {
 }
 
 void HttpConnection::OnHead(ErrorCode error) {
+  if (left_) return;
   if (timed_out_) return RefuseAndClose(408);
   if (error == http::error::end_of_stream) return Leave();
   if (error == http::error::header_limit || error == http::error::buffer_overflow) {
@@ -198,6 +199,7 @@ void HttpConnection::ReadMoreOfBody() {
 }
 
 void HttpConnection::OnPartOfBody(ErrorCode error) {
+  if (left_) return;
   if (timed_out_) return RefuseAndClose(408);
   if (error == http::error::body_limit) return RefuseAndClose(413);
   if (IsMalformed(error)) return RefuseAndClose(400);
@@ -291,7 +293,8 @@ void HttpConnection::WriteMore() {
 void HttpConnection::OnWritten(ErrorCode error, size_t bytes) {
   writing_ = false;
   // Leave() may have come between the writing and this handler: then nothing is left to count.
-  if (error || timed_out_ || !socket_.is_open()) return Leave();
+  if (left_) return;
+  if (error || timed_out_) return Leave();
   sent_of_front_ += bytes;
   unsent_bytes_ -= bytes;
   if (sent_of_front_ == unsent_.front().size()) {
@@ -332,6 +335,7 @@ void HttpConnection::Linger() {
 
 void HttpConnection::Leave() {
   ErrorCode ignored;
+  left_ = true;
   ClearDeadline();
   socket_.close(ignored);
   body_share_ = {};

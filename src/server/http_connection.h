@@ -88,6 +88,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   bool chunked_ = false;
   bool keep_alive_ = true;
   bool timed_out_ = false;
+  bool left_ = false;  // handlers that were under way do nothing any more
 };
 
 }  // namespace ixc

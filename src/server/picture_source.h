@@ -5,7 +5,6 @@
 
 #include <cstddef>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "ixc/image.h"
@@ -17,10 +16,6 @@ struct PictureOptions {
   std::string media_root;                  // for file:// URLs; "": none are read
   std::vector<std::string> allowed_hosts;  // for http:// and https:// URLs
 };
-
-// The bytes of "data:image/png;base64,…". The media type is not believed: the decoder looks at the
-// bytes.
-std::vector<std::byte> ReadDataUrl(std::string_view url, size_t max_bytes);
 
 // Gets and decodes a picture; `param` names its place in the request. May take long.
 Image LoadPicture(const std::string& url, const std::string& param, const PictureOptions& options);
