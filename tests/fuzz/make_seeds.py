@@ -122,6 +122,34 @@ def descriptions():
     yield "without-type", b"w8a8\n" + json.dumps({layer + "weight": "W8A8"}).encode()
 
 
+def requests():
+    pixel = "data:image/png;base64,iVBORw0KGgo="
+    question = [{"type": "image_url", "image_url": {"url": pixel, "detail": "auto"}},
+                {"type": "text", "text": "What?"}]
+    yield "chat", json.dumps({
+        "model": "m", "stream": True, "stream_options": {"include_usage": True}, "max_tokens": 9,
+        "temperature": 0.5, "top_p": 0.9, "top_k": 3, "seed": 1, "stop": ["a"], "n": 2,
+        "logprobs": True, "top_logprobs": 2, "logit_bias": {"1": -1}, "hd_num": [4], "user": "u",
+        "messages": [{"role": "system", "content": "Brief."}, {"role": "user", "content": "Hi"},
+                     {"role": "assistant", "content": "Hello"}, {"role": "user", "content": question}],
+    }).encode()
+    point = {"type": "object", "properties": {"x": {"type": "number"}}, "required": ["x"]}
+    schema = {"$defs": {"p": point}, "type": "object", "additionalProperties": False, "properties": {
+        "a": {"enum": ["x", 1]}, "b": {"type": "array", "items": {"$ref": "#/$defs/p"}, "minItems": 1},
+        "c": {"anyOf": [{"type": "string", "maxLength": 3}, {"type": ["null", "boolean"]}]}}}
+    yield "schema", json.dumps({
+        "model": "m", "messages": [{"role": "user", "content": "Hi"}],
+        "response_format": {"type": "json_schema", "json_schema": {"name": "s", "schema": schema}},
+    }).encode()
+    yield "text", json.dumps({"model": "m", "prompt": ["Once"], "logprobs": 1, "echo": False}).encode()
+
+
+def data_urls():
+    yield "png", b"data:image/png;base64,iVBORw0KGgo="
+    yield "parameters", b"data:image/jpeg;charset=x;base64,/9j/"
+    yield "bare", b"Zm9vYg=="
+
+
 def write(name, seeds):
     path = folder(name)
     for seed, content in seeds:
@@ -136,6 +164,8 @@ def main():
     write("command_json", command_lines())
     write("detokenize", [("ids", bytes(range(64)))])
     write("quant_description", descriptions())
+    write("openai_request", requests())
+    write("data_url", data_urls())
     config = folder("config")
     (config / "lora_adapter.json").write_text('{"1": "../float"}')
     for source in sorted(MODELS.glob("*/*config.json")) + sorted(MODELS.glob("*/*.index.json")):
