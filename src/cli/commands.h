@@ -17,6 +17,7 @@ int Run(const PerformanceOptions& options);
 int Run(const PrecisionOptions& options);
 int Run(const ClipScoreOptions& options);
 int Run(const ServeOptions& options);
+int Run(const BenchServeOptions& options);
 inline int Run(const TokenizeOptions& options) { return RunTokenize(options); }
 
 }  // namespace ixc

@@ -356,6 +356,39 @@ CLI::App* AddBench(CLI::App& app, BenchOptions& options) {
   return command;
 }
 
+CLI::App* AddBenchServe(CLI::App* bench, BenchServeOptions& options) {
+  CLI::App* command =
+      bench->add_subcommand("serve", "Measure a running server with many clients at once");
+  command->footer(
+      "Every client asks again as soon as it has its answer. Answers are streamed.\n"
+      "Example:\n  ixc bench serve --url http://127.0.0.1:8000 --clients 8 --image photo.jpg "
+      "--vary");
+  options.prompt = kDefaultQuestion;
+  command->add_option("--url", options.url, "of the server")->capture_default_str();
+  command->add_option("--api-key", options.api_key, "key to bring")->envname("OPENAI_API_KEY");
+  command->add_option("-p,--prompt", options.prompt, "the question")->capture_default_str();
+  command->add_option("-i,--image", options.images, "picture to ask about (once a picture)");
+  command->add_option("-c,--clients", options.num_clients, "clients at one time")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 10000));
+  command->add_option("--requests", options.num_requests, "of all clients (default: 4 each)")
+      ->check(CLI::Range(1, 1 << 30));
+  command->add_option("--seconds", options.seconds, "begin no request after that time")
+      ->check(CLI::PositiveNumber);
+  command->add_option("-n,--max-new-tokens", options.max_new_tokens, "longest answer in tokens")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1 << 20));
+  command->add_flag("--vary", options.vary, "number the questions, so that no two are the same");
+  command
+      ->add_option("--leave", options.leave_share,
+                   "share of requests whose client leaves in the midst of the answer")
+      ->check(CLI::Range(0.0, 1.0));
+  command->add_option("--seed", options.seed, "of who leaves")->capture_default_str();
+  command->add_option("--svg", options.svg_file, "draw the distributions of times");
+  command->add_flag("--json", options.json, "print one JSON object");
+  return command;
+}
+
 void AddSystem(CLI::App* app, PromptOptions& options) {
   app->add_option("--system", options.system, "system text; \"\" for none (default: the model's)");
 }
@@ -580,7 +613,8 @@ std::variant<Command, int> ParseCommandLine(int argc, char** argv) {
   const CLI::App* precision_command = AddPrecision(app, precision);
   const CLI::App* clip_score_command = AddClipScore(app, clip_score);
   const CLI::App* serve_command = AddServe(app, serve);
-  AddBench(app, bench);
+  BenchServeOptions bench_serve;
+  const CLI::App* bench_serve_command = AddBenchServe(AddBench(app, bench), bench_serve);
 
   try {
     app.parse(argc, argv);
@@ -604,6 +638,7 @@ std::variant<Command, int> ParseCommandLine(int argc, char** argv) {
   if (*precision_command) return Command{std::move(precision)};
   if (*clip_score_command) return Command{std::move(clip_score)};
   if (*serve_command) return Command{std::move(serve)};
+  if (*bench_serve_command) return Command{std::move(bench_serve)};
   return Command{std::move(bench)};
 }
 

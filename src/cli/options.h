@@ -200,10 +200,27 @@ struct ServeOptions {
   bool json = false;
 };
 
+struct BenchServeOptions {
+  std::string url = "http://127.0.0.1:8000";
+  std::string api_key;
+  std::string prompt;
+  std::vector<std::string> images;
+  int num_clients = 1;
+  int num_requests = 0;  // with no seconds either: 4 a client
+  double seconds = 0;
+  int max_new_tokens = 64;
+  bool vary = false;       // every question is another one
+  double leave_share = 0;  // of clients that leave in the midst of an answer
+  uint64_t seed = 0;
+  std::string svg_file;
+  bool json = false;
+};
+
 using Command =
     std::variant<DescribeOptions, ChatOptions, TraceOptions, InspectOptions, ConvertCommandOptions,
                  QuantizeCommandOptions, CompressCommandOptions, TokenizeOptions, BenchOptions,
-                 PerformanceOptions, PrecisionOptions, ClipScoreOptions, ServeOptions>;
+                 PerformanceOptions, PrecisionOptions, ClipScoreOptions, ServeOptions,
+                 BenchServeOptions>;
 
 // What to run, or the exit code of a command line that is already answered (help, version: 0; wrong
 // usage: 2, with one line on stderr).
