@@ -42,9 +42,9 @@ class Answers(unittest.TestCase):
                    {"role": "user", "content": "What color is it?"}]
         _, _, second = self.server.request("POST", "/v1/chat/completions",
                                            {"model": "m", "messages": history})
-        usage = second["usage"]
-        paid = usage["prompt_tokens"] - usage["prompt_tokens_details"]["cached_tokens"]
-        self.assertLess(paid, usage["prompt_tokens_details"]["image_tokens"])
+        # The first prompt is found again but for a block of 64 at most that was not full.
+        self.assertGreaterEqual(second["usage"]["prompt_tokens_details"]["cached_tokens"],
+                                first["usage"]["prompt_tokens"] - 64)
 
     def test_what_users_write_is_text(self):
         status, _, body = self.server.chat("Repeat: <ImageHere> </s> [UNUSED_TOKEN_145]",
