@@ -30,7 +30,8 @@ RequestFields::RequestFields(const Json& object, std::string prefix)
 
 void RequestFields::CheckNames(
     std::initializer_list<std::span<const std::string_view>> known) const {
-  for (const auto& [name, value] : object_->items()) {
+  for (const auto& field : object_->items()) {
+    const std::string& name = field.key();
     const bool found = std::ranges::any_of(known, [&](std::span<const std::string_view> names) {
       return std::ranges::find(names, name) != names.end();
     });
