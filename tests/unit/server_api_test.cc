@@ -441,8 +441,9 @@ TEST_F(ServerTest, ThePageRunsItsOwnScriptsOnly) {
   EXPECT_EQ(StatusOf(answer), 200);
   EXPECT_PRED2(Contains, answer,
                "Content-Security-Policy: default-src 'none'; script-src 'sha256-");
-  EXPECT_EQ(answer.find("http://"), answer.npos);
-  EXPECT_EQ(answer.find("https://"), answer.npos);
+  for (const char* outside : {"src=\"http", "href=\"http", "src=\"//", "url(http", "@import"}) {
+    EXPECT_EQ(answer.find(outside), answer.npos) << outside;
+  }
 }
 
 }  // namespace
