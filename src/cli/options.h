@@ -216,11 +216,10 @@ struct BenchServeOptions {
   bool json = false;
 };
 
-using Command =
-    std::variant<DescribeOptions, ChatOptions, TraceOptions, InspectOptions, ConvertCommandOptions,
-                 QuantizeCommandOptions, CompressCommandOptions, TokenizeOptions, BenchOptions,
-                 PerformanceOptions, PrecisionOptions, ClipScoreOptions, ServeOptions,
-                 BenchServeOptions>;
+using Command = std::variant<DescribeOptions, ChatOptions, TraceOptions, InspectOptions,
+                             ConvertCommandOptions, QuantizeCommandOptions, CompressCommandOptions,
+                             TokenizeOptions, BenchOptions, PerformanceOptions, PrecisionOptions,
+                             ClipScoreOptions, ServeOptions, BenchServeOptions>;
 
 // What to run, or the exit code of a command line that is already answered (help, version: 0; wrong
 // usage: 2, with one line on stderr).
