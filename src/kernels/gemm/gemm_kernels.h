@@ -6,8 +6,8 @@
 
 namespace ixc {
 
-// The most rows that go through the few-row product.
-constexpr int kMaxFewRows = 6;
+// The most rows that go through the few-row product of any instruction set.
+constexpr int kMaxFewRows = 12;
 
 // The three element types of packed float weights, as indices into the tables below.
 enum FloatType { kTypeF32, kTypeF16, kTypeBF16, kNumFloatTypes };

@@ -149,7 +149,7 @@ inline void StreamLines(__m512i (&sum)[kRows][kPanels], const QGemmFewRows& call
 #pragma GCC unroll 8
     for (int p = 0; p < kPanels; ++p) {
       const __m512i line = _mm512_loadu_si512(w + p * call.panel_bytes);
-#pragma GCC unroll 6
+#pragma GCC unroll 12
       for (int r = 0; r < kRows; ++r) {
         if constexpr (kKind == kBytes) {
           sum[r][p] = _mm512_dpbusd_epi32(sum[r][p], line, FourActivations(x + 4 * r));
@@ -166,13 +166,13 @@ inline void StreamLines(__m512i (&sum)[kRows][kPanels], const QGemmFewRows& call
 template <Kind kKind, int kRows, int kPanels>
 inline void StreamIntegers(const QGemmFewRows& call, int panel) {
   __m512i sum[kRows][kPanels];
-#pragma GCC unroll 6
+#pragma GCC unroll 12
   for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 8
     for (int p = 0; p < kPanels; ++p) sum[r][p] = _mm512_setzero_si512();
   }
   StreamLines<kKind, kRows, kPanels>(sum, call, panel, 0, call.k);
-#pragma GCC unroll 6
+#pragma GCC unroll 12
   for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 8
     for (int p = 0; p < kPanels; ++p) {
@@ -187,7 +187,7 @@ inline void StreamGroups(const QGemmFewRows& call, int panel) {
   const int64_t groups = (call.k + call.group - 1) / call.group;
   const uint16_t* scales = call.scales + panel * groups * 16;
   __m512 acc[kRows][kPanels];
-#pragma GCC unroll 6
+#pragma GCC unroll 12
   for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 8
     for (int p = 0; p < kPanels; ++p) acc[r][p] = _mm512_setzero_ps();
@@ -196,7 +196,7 @@ inline void StreamGroups(const QGemmFewRows& call, int panel) {
     const int64_t k0 = g * call.group;
     const int64_t depth = call.k - k0 < call.group ? call.k - k0 : call.group;
     __m512i sum[kRows][kPanels];
-#pragma GCC unroll 6
+#pragma GCC unroll 12
     for (int r = 0; r < kRows; ++r) {
       const __m512i start = _mm512_set1_epi32(-8 * call.x_sums[g * kRows + r]);
 #pragma GCC unroll 8
@@ -206,13 +206,13 @@ inline void StreamGroups(const QGemmFewRows& call, int panel) {
 #pragma GCC unroll 8
     for (int p = 0; p < kPanels; ++p) {
       const __m512 scale = ScalesOf(scales + (p * groups + g) * 16);
-#pragma GCC unroll 6
+#pragma GCC unroll 12
       for (int r = 0; r < kRows; ++r) {
         acc[r][p] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum[r][p]), scale, acc[r][p]);
       }
     }
   }
-#pragma GCC unroll 6
+#pragma GCC unroll 12
   for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 8
     for (int p = 0; p < kPanels; ++p) {
@@ -240,9 +240,10 @@ void Stream(const QGemmFewRows& call) {
   for (; panel < call.panels; ++panel) StreamPanels<kKind, kRows, 1>(call, panel);
 }
 
-// Panels at a time: 8 or more sums hide the latency of vpdpbusd.
+// Panels at a time: 8 or more sums hide the latency of vpdpbusd. Groups have two registers a sum.
 template <Kind kKind>
 void FewRows(const QGemmFewRows& call) {
+  constexpr int kManyPanels = kKind == kGroupsOfNibbles ? 1 : 2;
   switch (call.rows) {
     case 1:
       return Stream<kKind, 1, 8>(call);
@@ -254,8 +255,20 @@ void FewRows(const QGemmFewRows& call) {
       return Stream<kKind, 4, 2>(call);
     case 5:
       return Stream<kKind, 5, 2>(call);
-    default:
+    case 6:
       return Stream<kKind, 6, 2>(call);
+    case 7:
+      return Stream<kKind, 7, kManyPanels>(call);
+    case 8:
+      return Stream<kKind, 8, kManyPanels>(call);
+    case 9:
+      return Stream<kKind, 9, kManyPanels>(call);
+    case 10:
+      return Stream<kKind, 10, kManyPanels>(call);
+    case 11:
+      return Stream<kKind, 11, kManyPanels>(call);
+    default:
+      return Stream<kKind, 12, kManyPanels>(call);
   }
 }
 

@@ -6,8 +6,8 @@
 
 namespace ixc {
 
-// The most rows that go through the few-row product.
-constexpr int kMaxFewQuantRows = 6;
+// The most rows that go through the few-row product of any instruction set.
+constexpr int kMaxFewQuantRows = 12;
 
 // Inputs of one pass of the blocked product: a multiple of every group.
 constexpr int64_t kQuantBlockK = 512;
