@@ -17,7 +17,7 @@ ThreadPool& Pool() {
   return pool;
 }
 
-constexpr int64_t kRows[] = {1, 2, 3, 4, 5, 6, 7, 11, 12, 13, 14, 15, 29};
+constexpr int64_t kRows[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 29};
 constexpr int64_t kOutputs[] = {1, 15, 16, 17, 33, 100};
 constexpr int64_t kInputs[] = {1, 2, 15, 64, 300};
 
