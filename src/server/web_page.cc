@@ -46,10 +46,11 @@ std::string ContentSecurityPolicy(std::string_view html) {
 }
 
 HttpResponse WebPage() {
+  static const std::string policy = ContentSecurityPolicy(Page());
   HttpResponse response;
   response.content_type = "text/html; charset=utf-8";
   response.body = Page();
-  response.headers = {{"Content-Security-Policy", ContentSecurityPolicy(Page())},
+  response.headers = {{"Content-Security-Policy", policy},
                       {"Referrer-Policy", "no-referrer"},
                       {"X-Frame-Options", "DENY"},
                       {"Cross-Origin-Opener-Policy", "same-origin"},
