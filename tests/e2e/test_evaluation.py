@@ -8,9 +8,7 @@ from program import IXC, SOURCE_DIR, ProgramTest
 
 EVALUATION = SOURCE_DIR / "examples" / "evaluation"
 PICTURES = EVALUATION / "pictures"
-TINY_CLIP = SOURCE_DIR / "models" / "tiny-clip"
-# The shipped judge knows shapes; the random one of the fixtures only shows that scoring runs.
-JUDGE = TINY_CLIP if TINY_CLIP.is_dir() else SOURCE_DIR / "tests" / "data" / "openclip"
+JUDGE = SOURCE_DIR / "models" / "tiny-clip"
 
 
 class Evaluation(ProgramTest):
@@ -53,7 +51,6 @@ class Evaluation(ProgramTest):
         for name in same:
             self.assertEqual(report["a"]["scores"][name], report["b"]["scores"][name])
 
-    @unittest.skipUnless(TINY_CLIP.is_dir(), "models/tiny-clip is not part of the source yet")
     def test_the_shipped_judge_prefers_true_captions(self):
         references = json.loads((EVALUATION / "references.json").read_text(encoding="utf-8"))
         names = [name for name in references if name.startswith("scene_")]
