@@ -64,7 +64,7 @@ void CompletionJob::WatchClient() {
 
 void CompletionJob::Run(const std::string& body, const std::string& cache_space) {
   const auto fail = [this](const ApiError& error) {
-    exchange_->Post([self = shared_from_this(), error] { self->Fail(error); });
+    exchange_->Post([self = shared_from_this(), failure = Failure(error)] { self->Fail(failure); });
   };
   try {
     SubmitAll(Prepare(body, cache_space));
@@ -184,9 +184,10 @@ void CompletionJob::OnToken(size_t index, TokenEvent event) {
 void CompletionJob::OnFinish(size_t index, const ServiceResult& result) {
   context_->metrics.CountFinished(result);
   if (ended_) return;
-  if (result.error) return Fail(ToApiError(*result.error));
+  if (result.error) return Fail(Failure(ToApiError(*result.error)));
   if (result.finish_reason == FinishReason::kCancelled) {
-    return Fail(ApiError(503, "draining", "", "the server stopped before the answer was complete"));
+    return Fail(Failure(
+        ApiError(503, "draining", "", "the server stopped before the answer was complete")));
   }
   if (usage_.completion_tokens == 0) {
     usage_.prompt_tokens = result.prompt_tokens;
@@ -236,17 +237,17 @@ void CompletionJob::FinishAnswer() {
   WriteLog(200, "done");
 }
 
-void CompletionJob::Fail(const ApiError& error) {
+void CompletionJob::Fail(const Failure& failure) {
   if (std::exchange(ended_, true)) return;
   CancelAll();  // the other choices
-  context_->metrics.CountRejected(error.code());
+  context_->metrics.CountRejected(failure.code);
   if (stream_begun_) {
-    SendEvent(ToJsonText(error));
+    SendEvent(failure.event);
     exchange_->End();
   } else {
-    exchange_->Send(ToResponse(error));
+    exchange_->Send(failure.response);
   }
-  WriteLog(error.status(), error.code());
+  WriteLog(failure.response.status, failure.code);
 }
 
 void CompletionJob::WriteLog(int status, const std::string& end) {

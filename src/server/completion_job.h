@@ -36,6 +36,16 @@ class CompletionJob : public std::enable_shared_from_this<CompletionJob> {
     bool finished = false;
   };
 
+  // An error as it is sent. Handed to the IO thread instead of the exception, which shares its text
+  // between copies in a way that thread checkers cannot see into.
+  struct Failure {
+    explicit Failure(const ApiError& error)
+        : response(ToResponse(error)), event(ToJsonText(error)), code(error.code()) {}
+    HttpResponse response;  // when nothing has been sent yet
+    std::string event;      // else
+    std::string code;
+  };
+
   CompletionRequest Prepare(const std::string& body, const std::string& cache_space);
   void LoadPictures(CompletionRequest& request);
   void SubmitAll(CompletionRequest request);
@@ -48,7 +58,7 @@ class CompletionJob : public std::enable_shared_from_this<CompletionJob> {
   void BeginStream();
   void SendEvent(const std::string& json);
   void FinishAnswer();
-  void Fail(const ApiError& error);
+  void Fail(const Failure& failure);
   void WriteLog(int status, const std::string& end);
   bool IsStop(int32_t id) const;
 
