@@ -500,6 +500,20 @@ CLI::App* AddClipScore(CLI::App& app, ClipScoreOptions& options) {
   return command;
 }
 
+void AddServeMemory(CLI::App* app, ServeOptions& options) {
+  const auto add = [app](const char* name, int64_t& bytes, const char* help) {
+    app->add_option(name, bytes, help)
+        ->transform(CLI::AsSizeValue(/*kb_is_1000=*/true))
+        ->check(CLI::Range(int64_t{0}, int64_t{1} << 50))
+        ->type_name("SIZE");
+  };
+  add("--kv-memory", options.kv_bytes,
+      "keys and values of all requests, and those kept for later prompts (default: 2GiB, or one "
+      "longest context if that is more)");
+  add("--picture-cache", options.picture_cache_bytes,
+      "encoded pictures that are kept (default: 512MiB)");
+}
+
 void AddServeLimits(CLI::App* app, ServeOptions& options) {
   app->add_option("--max-running", options.max_running, "requests that are worked on at one time")
       ->capture_default_str()
@@ -570,6 +584,7 @@ CLI::App* AddServe(CLI::App& app, ServeOptions& options) {
   command->add_option("--allow-host", options.allowed_hosts,
                       "names, other than localhost, by which a server on a loopback address "
                       "without keys may be called");
+  AddServeMemory(command, options);
   AddServeLimits(command, options);
   command->add_flag("--json", options.json, "one JSON object a request on the standard output");
   return command;

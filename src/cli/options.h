@@ -186,6 +186,8 @@ struct ServeOptions {
   int max_running = 16;
   int max_waiting = 64;
   int64_t max_context = 0;  // 0: what the model was made for
+  int64_t kv_bytes = 0;     // 0: what BatchOptions says
+  int64_t picture_cache_bytes = int64_t{512} << 20;
   int max_choices = 8;
   int max_pictures = 16;
   int max_new_tokens = 1 << 17;

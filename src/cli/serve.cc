@@ -184,6 +184,8 @@ int Run(const ServeOptions& options) {
   batch.limits.max_running = options.max_running;
   batch.limits.max_waiting = options.max_waiting;
   batch.max_context = options.max_context;
+  batch.kv_bytes = options.kv_bytes;
+  batch.picture_cache_bytes = options.picture_cache_bytes;
   BatchEngine engine(Pipeline::Load(engine_options), batch);
   api.SetModel(ToServedModel(engine));
   LogNotice("ready");
