@@ -21,7 +21,7 @@ void KvCache::Append(BlockRef block) {
 }
 
 void KvCache::Reserve(int64_t num_positions) {
-  const size_t wanted = static_cast<size_t>((num_positions + kKeyBlock - 1) / kKeyBlock);
+  const size_t wanted = static_cast<size_t>(NumKeyBlocks(num_positions));
   while (storage_.size() < wanted) Append(pool_->Allocate());
 }
 

@@ -1,8 +1,8 @@
 #include "cli/bench_timing.h"
 
 #include <algorithm>
-#include <chrono>
 
+#include "base/clock.h"
 #include "cli/interrupt.h"
 
 namespace ixc {
@@ -15,9 +15,9 @@ constexpr double kLongSeconds = 180;
 constexpr int kLongRepeats = 3;
 
 double Seconds(const std::function<void()>& work) {
-  const auto begin = std::chrono::steady_clock::now();
+  const auto begin = Clock::now();
   work();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  return SecondsSince(begin);
 }
 
 bool IsEnough(int done, double total_seconds, int repeats) {

@@ -60,12 +60,26 @@ void AddModel(CLI::App* app, ModelOptions& options, std::vector<std::string> sch
       ->needs(lora);
 }
 
-void AddMaxMemory(CLI::App* app, ModelOptions& options) {
-  app->add_option("--max-memory", options.max_memory,
-                  "refuse what would take more memory, before it is taken; for example 12GB")
+// An option that takes bytes, also as 5GB or 500MiB.
+template <typename Bytes>
+void AddSize(CLI::App* app, const char* name, Bytes& bytes, const char* help,
+             const CLI::Validator& range = CLI::PositiveNumber) {
+  app->add_option(name, bytes, help)
       ->transform(CLI::AsSizeValue(/*kb_is_1000=*/true))
-      ->check(CLI::PositiveNumber)
+      ->check(range)
       ->type_name("SIZE");
+}
+
+void AddMaxMemory(CLI::App* app, ModelOptions& options) {
+  AddSize(app, "--max-memory", options.max_memory,
+          "refuse what would take more memory, before it is taken; for example 12GB");
+}
+
+void AddPictureLimits(CLI::App* app, int64_t& max_megapixels, int& max_side) {
+  app->add_option("--max-megapixels", max_megapixels, "largest picture that is decoded")
+      ->capture_default_str();
+  app->add_option("--max-side", max_side, "longest side of a picture in pixels")
+      ->capture_default_str();
 }
 
 void AddSampling(CLI::App* app, GenerationOptions& generation) {
@@ -112,10 +126,7 @@ void AddPictureReading(CLI::App* app, PromptOptions& options) {
       ->delimiter(',')
       ->check(CLI::Range(1, 10000));
   app->add_flag("--exif-rotate", options.exif_rotate, "turn pictures as their EXIF data says");
-  app->add_option("--max-megapixels", options.max_megapixels, "largest picture that is decoded")
-      ->capture_default_str();
-  app->add_option("--max-side", options.max_side, "longest side of a picture in pixels")
-      ->capture_default_str();
+  AddPictureLimits(app, options.max_megapixels, options.max_side);
   app->add_option("--max-file-mib", options.max_file_mib, "largest picture file")
       ->capture_default_str();
 }
@@ -234,11 +245,8 @@ CLI::App* AddConvert(CLI::App& app, ConvertCommandOptions& options) {
   command->add_option("destination", options.destination, "directory to write")->required();
   command->add_option("--dtype", options.dtype, "type of all weights (default: as stored)")
       ->check(CLI::IsMember({"f16", "bf16", "f32"}));
-  command
-      ->add_option("--shard-size", options.shard_size,
-                   "largest file, such as 5GB or 500MiB (default: the source's division)")
-      ->transform(CLI::AsSizeValue(true))
-      ->check(CLI::PositiveNumber);
+  AddSize(command, "--shard-size", options.shard_size,
+          "largest file, such as 5GB or 500MiB (default: the source's division)");
   command->add_flag("--overwrite", options.overwrite, "replace files of the destination");
   command->add_flag("--json", options.json, "print one JSON object");
   return command;
@@ -501,17 +509,13 @@ CLI::App* AddClipScore(CLI::App& app, ClipScoreOptions& options) {
 }
 
 void AddServeMemory(CLI::App* app, ServeOptions& options) {
-  const auto add = [app](const char* name, int64_t& bytes, const char* help) {
-    app->add_option(name, bytes, help)
-        ->transform(CLI::AsSizeValue(/*kb_is_1000=*/true))
-        ->check(CLI::Range(int64_t{0}, int64_t{1} << 50))
-        ->type_name("SIZE");
-  };
-  add("--kv-memory", options.kv_bytes,
-      "keys and values of all requests, and those kept for later prompts (default: 2GiB, or one "
-      "longest context if that is more)");
-  add("--picture-cache", options.picture_cache_bytes,
-      "encoded pictures that are kept (default: 512MiB)");
+  const CLI::Range range(int64_t{0}, int64_t{1} << 50);
+  AddSize(app, "--kv-memory", options.kv_bytes,
+          "keys and values of all requests, and those kept for later prompts (default: 2GiB, or "
+          "one longest context if that is more)",
+          range);
+  AddSize(app, "--picture-cache", options.picture_cache_bytes,
+          "encoded pictures that are kept (default: 512MiB)", range);
 }
 
 void AddServeLimits(CLI::App* app, ServeOptions& options) {
@@ -537,14 +541,8 @@ void AddServeLimits(CLI::App* app, ServeOptions& options) {
   app->add_option("--max-hd-num", options.max_hd_num, "4KHD: largest hd_num")
       ->capture_default_str()
       ->check(CLI::Range(1, 10000));
-  app->add_option("--max-megapixels", options.max_megapixels, "largest picture that is decoded")
-      ->capture_default_str();
-  app->add_option("--max-side", options.max_side, "longest side of a picture in pixels")
-      ->capture_default_str();
-  app->add_option("--max-body", options.max_body, "largest body of a request, for example 64MB")
-      ->transform(CLI::AsSizeValue(/*kb_is_1000=*/true))
-      ->check(CLI::PositiveNumber)
-      ->type_name("SIZE");
+  AddPictureLimits(app, options.max_megapixels, options.max_side);
+  AddSize(app, "--max-body", options.max_body, "largest body of a request, for example 64MB");
   app->add_option("--max-connections", options.max_connections, "open connections")
       ->capture_default_str()
       ->check(CLI::Range(1, 1'000'000));

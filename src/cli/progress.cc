@@ -5,6 +5,8 @@
 
 #include <cstdio>
 
+#include "base/clock.h"
+
 namespace ixc {
 
 namespace {
@@ -15,10 +17,6 @@ constexpr double kQuietSeconds = 0.5;
 constexpr double kRedrawSeconds = 0.1;
 // Without a terminal only work of this length prints lines.
 constexpr double kQuietSecondsInLogs = 5.0;
-
-double SecondsSince(std::chrono::steady_clock::time_point begin) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-}
 
 }  // namespace
 

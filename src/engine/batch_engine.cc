@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <map>
 #include <mutex>
+#include <set>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -16,15 +17,9 @@ namespace ixc {
 
 namespace {
 
-double SecondsSince(ServiceClock::time_point begin) {
-  return std::chrono::duration<double>(ServiceClock::now() - begin).count();
-}
-
 int64_t ModelContext(const Pipeline& pipeline) {
   return MaxPromptTokens(pipeline.model().kind(), pipeline.model().config());
 }
-
-int64_t BlocksFor(int64_t positions) { return (positions + kKeyBlock - 1) / kKeyBlock; }
 
 // What the options allow, within `left` bytes.
 MemoryLimits LimitsOf(const Pipeline& pipeline, const BatchOptions& options, int64_t context) {
@@ -36,7 +31,7 @@ MemoryLimits LimitsOf(const Pipeline& pipeline, const BatchOptions& options, int
     limits.max_blocks = options.kv_bytes / block_bytes;
   } else {
     constexpr int64_t kUsualBytes = int64_t{2} << 30;
-    const int64_t least = BlocksFor(context);
+    const int64_t least = NumKeyBlocks(context);
     limits.max_blocks = std::clamp(kUsualBytes / block_bytes, least,
                                    least * std::max<int64_t>(1, 2 * options.limits.max_running));
   }
@@ -77,7 +72,7 @@ class BatchEngine::Impl {
 
   uint64_t Submit(ServiceRequest request, ServiceSink sink) {
     auto job = std::make_unique<BatchJob>();
-    job->submitted = ServiceClock::now();
+    job->submitted = Clock::now();
     job->request = std::move(request);
     job->sink = std::move(sink);
     std::optional<ServiceError> error;
@@ -108,7 +103,7 @@ class BatchEngine::Impl {
     {
       std::lock_guard lock(mutex_);
       if (jobs_.count(number) == 0) return;
-      cancelled_.push_back(number);
+      cancelled_.insert(number);
     }
     wake_.notify_one();
   }
@@ -199,7 +194,7 @@ class BatchEngine::Impl {
       job.result.cached_tokens += found;
       std::lock_guard lock(mutex_);
       scheduler_.FinishRows(job.number, found);
-      CountFound(found);
+      stats_.cached_tokens += found;
     }
     return job.result.prompt_tokens - job.sequence->length();
   }
@@ -217,8 +212,6 @@ class BatchEngine::Impl {
     std::vector<BatchJob*> jobs;
     {
       std::lock_guard lock(mutex_);
-      std::sort(cancelled_.begin(), cancelled_.end());
-      cancelled_.erase(std::unique(cancelled_.begin(), cancelled_.end()), cancelled_.end());
       for (uint64_t number : std::exchange(cancelled_, {})) {
         const auto found = jobs_.find(number);
         if (found != jobs_.end()) jobs.push_back(found->second.get());
@@ -235,22 +228,17 @@ class BatchEngine::Impl {
       job.result.queue_seconds = SecondsSince(job.submitted);
       if (job.OpenPicture() == nullptr) StartPrompt(job);
       stats_.prompt_tokens += job.result.prompt_tokens;
-      stats_.prefix_lookups += job.result.prompt_tokens;
-      CountFound(job.result.cached_tokens);
+      stats_.cached_tokens += job.result.cached_tokens;
     }
   }
 
-  // These two are called under the mutex.
+  // Under the mutex.
   void StartPrompt(BatchJob& job) {
     scheduler_.StartPrompt(job.number, job.result.prompt_tokens - job.sequence->length());
   }
-  void CountFound(int64_t tokens) {
-    stats_.prefix_hits += tokens;
-    stats_.cached_tokens += tokens;
-  }
 
   void EncodePicture(BatchJob& job) {
-    const auto begin = ServiceClock::now();
+    const auto begin = Clock::now();
     // Another request that waits for the same picture may have done the rest.
     if (PictureEncoding* picture = job.OpenPicture()) {
       try {
@@ -390,7 +378,7 @@ class BatchEngine::Impl {
   std::condition_variable wake_;
   Scheduler scheduler_;
   std::map<uint64_t, std::unique_ptr<BatchJob>> jobs_;
-  std::vector<uint64_t> cancelled_;
+  std::set<uint64_t> cancelled_;
   ServiceStats stats_;
   uint64_t last_number_ = 0;
   int64_t unfinished_ = 0;  // submitted, and on_finish has not returned

@@ -1,11 +1,11 @@
 // A request of the service while it waits and runs.
 #pragma once
 
-#include <chrono>
 #include <memory>
 #include <optional>
 #include <vector>
 
+#include "base/clock.h"
 #include "cache/picture_cache.h"
 #include "cache/prefix_tree.h"
 #include "engine/answer.h"
@@ -14,8 +14,6 @@
 #include "engine/service.h"
 
 namespace ixc {
-
-using ServiceClock = std::chrono::steady_clock;
 
 struct BatchJob {
   uint64_t number = 0;
@@ -27,7 +25,7 @@ struct BatchJob {
   std::optional<Answer> answer;
   // Where the counts stand; the rest is filled in at the end.
   ServiceResult result;
-  ServiceClock::time_point submitted;
+  Clock::time_point submitted;
 
   // Once it runs; filled in by BatchMemory.
   std::optional<Sequence> sequence;

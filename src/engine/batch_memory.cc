@@ -8,9 +8,8 @@ namespace {
 
 // Of prompt and longest answer; the last token is chosen but never read.
 int64_t BlocksOf(const BatchJob& job) {
-  const int64_t positions =
-      job.assembled.num_tokens() + job.request.request.generation.max_new_tokens - 1;
-  return (positions + kKeyBlock - 1) / kKeyBlock;
+  return NumKeyBlocks(job.assembled.num_tokens() + job.request.request.generation.max_new_tokens -
+                      1);
 }
 
 PrefixTree::BlockKeys KeysOfBlock(const BatchJob& job, int64_t block) {

@@ -21,8 +21,7 @@ std::string Size(uint64_t bytes) {
 }
 
 uint64_t KeyValueBytes(const KvShape& kv, int64_t num_layers, int64_t positions) {
-  const int64_t blocks = (positions + kKeyBlock - 1) / kKeyBlock;
-  return static_cast<uint64_t>(blocks * num_layers) * kv.BlockBytes();
+  return static_cast<uint64_t>(NumKeyBlocks(positions) * num_layers) * kv.BlockBytes();
 }
 
 // A part of the model once it is loaded; integers with their scales.

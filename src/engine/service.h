@@ -96,7 +96,6 @@ struct ServiceStats {
   int64_t kv_blocks_cached = 0;  // of the used ones: by no request, kept for later prompts
   int64_t picture_cache_bytes = 0;
   int64_t prompt_tokens = 0, generated_tokens = 0, cached_tokens = 0;
-  int64_t prefix_lookups = 0, prefix_hits = 0;  // in tokens
   int64_t finished = 0, cancelled = 0, failed = 0;
   int64_t steps = 0;  // of the engine: each runs all decoding requests and a chunk of a prompt
   double tower_seconds = 0;

@@ -1,20 +1,14 @@
 #include "eval/performance.h"
 
 #include <algorithm>
-#include <chrono>
 #include <numeric>
 
+#include "base/clock.h"
 #include "engine/sampler.h"
 #include "model/work.h"
 
 namespace ixc {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double SecondsSince(Clock::time_point begin) {
-  return std::chrono::duration<double>(Clock::now() - begin).count();
-}
 
 class RequestRun {
  public:

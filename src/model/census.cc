@@ -72,7 +72,7 @@ MemoryPlan PlanMemory(const Census& census, const ModelConfig& config, DType wei
   }
   const KvShape kv{static_cast<int>(config.num_kv_heads), static_cast<int>(config.head_dim),
                    weights_dtype == DType::kF32 ? DType::kF32 : DType::kF16};
-  const uint64_t blocks = static_cast<uint64_t>((context + kKeyBlock - 1) / kKeyBlock);
+  const uint64_t blocks = static_cast<uint64_t>(NumKeyBlocks(context));
   plan.keys_and_values = blocks * kv.BlockBytes() * static_cast<uint64_t>(config.num_layers);
   // The embedded prompt, and one chunk: its hidden rows, the inner rows of the MLP twice, and the
   // packed input of the widest product.

@@ -24,7 +24,7 @@ class EncoderRun {
     kv_.num_kv_heads = config.num_heads;
     kv_.head_dim = static_cast<int>(config.width / config.num_heads);
     kv_.dtype = DType::kF32;
-    const int64_t num_blocks = (length_ + kKeyBlock - 1) / kKeyBlock;
+    const int64_t num_blocks = NumKeyBlocks(length_);
     kv_storage_ = AlignedBuffer(static_cast<size_t>(num_blocks) * kv_.BlockBytes());
     for (int64_t i = 0; i < num_blocks; ++i) {
       blocks_.push_back(kv_storage_.data() + static_cast<size_t>(i) * kv_.BlockBytes());

@@ -5,16 +5,14 @@
 #include <algorithm>
 #include <random>
 
+#include "base/clock.h"
+
 namespace ixc {
 namespace {
 
 uint64_t RandomNumber() {
   std::random_device device;
   return uint64_t{device()} << 32 | device();
-}
-
-double SecondsSince(std::chrono::steady_clock::time_point begin) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
 ApiError ToApiError(const ServiceError& error) {

@@ -8,6 +8,7 @@
 #include <boost/beast/http.hpp>
 #include <optional>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "server/event_reader.h"
@@ -17,7 +18,6 @@ namespace {
 
 namespace asio = boost::asio;
 namespace http = boost::beast::http;
-using Clock = std::chrono::steady_clock;
 using boost::system::error_code;
 
 double SecondsBetween(Clock::time_point begin, Clock::time_point end) {

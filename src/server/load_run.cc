@@ -5,14 +5,10 @@
 #include <random>
 #include <thread>
 
+#include "base/clock.h"
+
 namespace ixc {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double SecondsSince(Clock::time_point begin) {
-  return std::chrono::duration<double>(Clock::now() - begin).count();
-}
 
 class Load {
  public:

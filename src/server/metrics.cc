@@ -57,9 +57,9 @@ void PrintService(const ServiceStats& stats, std::string& out) {
   Single("ixc_prompt_tokens_cached_total", "counter",
          "Tokens of prompts that had been read before.", stats.cached_tokens, out);
   Single("ixc_prefix_cache_queries_total", "counter", "Tokens looked up in the prefix cache.",
-         stats.prefix_lookups, out);
+         stats.prompt_tokens, out);
   Single("ixc_prefix_cache_hits_total", "counter", "Tokens found in the prefix cache.",
-         stats.prefix_hits, out);
+         stats.cached_tokens, out);
   Single("ixc_requests_cancelled_total", "counter", "Requests whose client left.", stats.cancelled,
          out);
   Single("ixc_requests_failed_total", "counter", "Requests that ended with an error.", stats.failed,

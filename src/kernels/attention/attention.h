@@ -30,6 +30,11 @@ namespace ixc {
 
 constexpr int kKeyBlock = 64;
 
+// Blocks that hold so many positions.
+constexpr int64_t NumKeyBlocks(int64_t positions) {
+  return (positions + kKeyBlock - 1) / kKeyBlock;
+}
+
 // What one block holds. dtype is F32, F16 or I8.
 struct KvShape {
   int num_kv_heads = 0;

@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <cstring>
 #include <functional>
 #include <string_view>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "cpu/aligned_buffer.h"
 #include "kernels/limits/limits_kernels.h"
@@ -16,9 +16,9 @@ namespace ixc {
 namespace {
 
 double Seconds(const std::function<void()>& work) {
-  const auto start = std::chrono::steady_clock::now();
+  const auto start = Clock::now();
   work();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return SecondsSince(start);
 }
 
 // `amount` (bytes or operations) over the time of `work`, in billions a second.
