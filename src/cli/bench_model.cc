@@ -7,8 +7,10 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <functional>
 #include <random>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/process_memory.h"
 #include "cli/bench_session.h"
@@ -19,6 +21,7 @@
 #include "formats/model_kind.h"
 #include "image/hd_geometry.h"
 #include "kernels/gemm/gemm_table.h"
+#include "kernels/limits/limits.h"
 #include "model/prefill.h"
 #include "model/work.h"
 
@@ -75,7 +78,6 @@ class ModelBench {
     if (session_.Wants("prefill") || session_.Wants("decode")) {
       const AssembledPrompt prompt = MakePrompt();
       Sequence sequence = pipeline_->NewSequence();
-      MeasureHead(1);
       if (session_.Wants("prefill")) {
         Prefill(prompt, sequence);
       } else {
@@ -212,26 +214,26 @@ class ModelBench {
   }
 
   // Up to the logits that choose the first token.
-  void RunPrompt(const AssembledPrompt& prompt, Sequence& sequence,
-                 const std::string& stage) const {
+  void RunPrompt(const AssembledPrompt& prompt, Sequence& sequence, const std::string& stage) {
     sequence = pipeline_->NewSequence();
     Pipeline::PrefillOptions options;
     options.on_progress = [&](double share) { session_.progress.Update(stage.c_str(), share); };
     options.is_cancelled = IsInterrupted;
     const Matrix last = pipeline_->Prefill(prompt, sequence, options);
     ThrowIfInterrupted();
-    pipeline_->Logits(last);
+    Head(last);
   }
 
-  // The head runs once a call whatever the number of layers; needed to extrapolate.
-  void MeasureHead(int64_t rows) {
-    Matrix hidden(rows, pipeline_->model().config().hidden_size);
-    std::fill_n(hidden.data(), hidden.rows() * hidden.cols(), 0.01f);
-    head_seconds_ = Measure([&] { pipeline_->Logits(hidden); }, session_.options.repeats).median;
+  // The head runs once a call whatever the number of layers: its times are kept to extrapolate.
+  void Head(const Matrix& hidden) {
+    const auto begin = Clock::now();
+    pipeline_->Logits(hidden);
+    head_seconds_.push_back(SecondsSince(begin));
   }
 
   void Prefill(const AssembledPrompt& prompt, Sequence& sequence) {
     int run = 0;
+    head_seconds_.clear();
     const BenchTiming timing = Measure(
         [&] { RunPrompt(prompt, sequence, fmt::format("reading the prompt, run {}", ++run)); },
         session_.options.repeats);
@@ -250,7 +252,8 @@ class ModelBench {
   }
 
   // A token for each of `clients` sequences that have the past of `sequence`, a copy each; tokens
-  // of all together count.
+  // of all together count. In turn with every step its weights are read and nothing else: memory's
+  // speed changes from one second to the next where other machines share it.
   void Decode(const Sequence& sequence, int clients) {
     const int64_t context = sequence.length();
     std::vector<Sequence> sequences;
@@ -258,16 +261,24 @@ class ModelBench {
       sequences.push_back(sequence.Fork());
       sequences.back().cache().Unshare();
     }
-    MeasureHead(clients);
-    const BenchTiming timing =
-        Measure([&] { Step(sequences); }, std::max(session_.options.repeats, 5));
+    const std::vector<std::span<const std::byte>> weights = DecodeWeights(decoder());
+    size_t bytes_read = 0;
+    const std::function<void()> works[] = {
+        [&] { Step(sequences); }, [&] { bytes_read = ReadOnce(weights, pipeline_->compute()); }};
+    head_seconds_.clear();
+    const std::vector<BenchTiming> timings =
+        MeasureInTurn(works, std::max(session_.options.repeats, 5));
+    const BenchTiming& timing = timings[0];
     const std::string behind = clients == 1 ? "" : fmt::format(".{}", clients);
     Figure figure = Rate("decode." + Scheme() + behind, clients, timing);
     figure.unit = "tokens/s";
     figure.limit_figure = "limit.read";
-    figure.limit_scale =
-        1e9 * clients /
+    const double bytes =
         DecodeBytes(config(), BytesOf(decoder()), context * clients, pipeline_->kv_dtype());
+    figure.limit_scale = 1e9 * clients / bytes;
+    if (bytes_read > 0) {  // not a model of small matrices
+      figure.limit = clients * static_cast<double>(bytes_read) / timings[1].median / bytes;
+    }
     figure.kernel = KernelFor(clients);
     figure.shape = fmt::format("{} token{} behind {}, {} layers", clients, clients == 1 ? "" : "s",
                                context, decoder().num_layers());
@@ -275,14 +286,14 @@ class ModelBench {
     session_.report.Add(figure);
   }
 
-  void Step(std::vector<Sequence>& sequences) const {
+  void Step(std::vector<Sequence>& sequences) {
     const std::vector<int32_t> ids(sequences.size(), 1);
     Matrix hidden(static_cast<int64_t>(ids.size()), config().hidden_size);
     pipeline_->model().EmbedTokens(ids, hidden);
     std::vector<Pipeline::BatchRows> batch;
     for (Sequence& sequence : sequences) batch.push_back({&sequence, 1, sequence.length() + 1});
     pipeline_->Forward(hidden, batch, {});
-    pipeline_->Logits(hidden);
+    Head(hidden);
   }
 
   void Memory() {
@@ -309,14 +320,15 @@ class ModelBench {
   std::optional<Extrapolation> Extrapolate(double seconds) const {
     const int layers = decoder().num_layers();
     if (!is_synthetic() || layers == kWholeLayers) return std::nullopt;
-    const double layer = (seconds - head_seconds_) / layers;
-    return Extrapolation{layers, layer, kWholeLayers, head_seconds_ + kWholeLayers * layer};
+    const double head = Median(head_seconds_);
+    const double layer = (seconds - head) / layers;
+    return Extrapolation{layers, layer, kWholeLayers, head + kWholeLayers * layer};
   }
 
   const BenchSession& session_;
   const EngineOptions engine_options_;
   std::unique_ptr<Pipeline> pipeline_;
-  double head_seconds_ = 0;
+  std::vector<double> head_seconds_;  // of the figure at hand
 };
 
 }  // namespace

@@ -63,7 +63,9 @@ void BenchReport::Finish(bool with_limits) {
 
 void BenchReport::Print(Figure figure) {
   for (const Limit& limit : limits_) {
-    if (limit.figure == figure.limit_figure) figure.limit = limit.best * figure.limit_scale;
+    if (!figure.limit && limit.figure == figure.limit_figure) {
+      figure.limit = limit.best * figure.limit_scale;
+    }
   }
   if (setting_.format == BenchFormat::kJson) {
     PrintJson(figure);

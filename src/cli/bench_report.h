@@ -27,9 +27,10 @@ struct Figure {
   double value = 0;    // median of the repeats
   double best = 0;
   std::string unit;
-  std::string limit_figure;       // limit.fp32, …: what bounds it; empty: nothing measured does
-  double limit_scale = 1;         // from that limit's unit to this one's
-  std::optional<double> limit;    // in this figure's unit; known at the end of the run
+  std::string limit_figure;  // limit.fp32, …: what bounds it; empty: nothing measured does
+  double limit_scale = 1;    // from that limit's unit to this one's
+  // In this figure's unit: measured in turn with it, or else the best of the run, known at its end.
+  std::optional<double> limit;
   std::optional<double> seconds;  // of one repeat, median
   std::string kernel;
   std::string shape;

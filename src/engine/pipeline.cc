@@ -314,6 +314,7 @@ Matrix Pipeline::Prefill(const AssembledPrompt& prompt, Sequence& sequence,
   const int64_t hidden_size = model_.config().hidden_size;
   Matrix last(options.all_rows ? num_rows : 1, hidden_size);
   Matrix chunk(std::min(kPrefillRows, num_rows), hidden_size);
+  if (options.on_progress) options.on_progress(0);  // clocks start here
   for (int64_t done = 0; done < num_rows; done += kPrefillRows) {
     if (options.is_cancelled && options.is_cancelled()) return {};
     const int64_t first = prompt.first_row + done;

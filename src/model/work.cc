@@ -39,6 +39,14 @@ DecoderWeights SumOver(const Census& census, uint64_t CensusPart::*measure) {
   return {sum(kPartDecoderLinears), sum(kPartPartialLora), sum(kPartOutputHead)};
 }
 
+std::span<const std::byte> Numbers(const WeightMatrix& matrix) {
+  return std::visit(
+      [](const auto& held) -> std::span<const std::byte> {
+        return {held.data.data(), held.data.size()};
+      },
+      matrix);
+}
+
 // Weights of the tower's linears and of the projector, in elements.
 struct VisionWeights {
   double patch = 0;
@@ -102,6 +110,17 @@ double VisionOperations(const ModelConfig& config, ModelKind kind, int64_t views
   const double view = patches * weights.patch + tokens * weights.layers + attention;
   return 2 * (static_cast<double>(views) * view +
               static_cast<double>(image_tokens) * weights.projector);
+}
+
+std::vector<std::span<const std::byte>> DecodeWeights(const Decoder& decoder) {
+  std::vector<std::span<const std::byte>> stretches;
+  for (const DecoderLayer& layer : decoder.layers()) {
+    for (const PartialLoraLinear* linear : {&layer.wqkv, &layer.wo, &layer.gate_up, &layer.w2}) {
+      stretches.push_back(Numbers(linear->weight));
+    }
+  }
+  stretches.push_back(Numbers(decoder.output()));
+  return stretches;
 }
 
 double AllWeightBytes(const XComposer2& model) {

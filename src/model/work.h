@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
+#include <vector>
 
 #include "model/census.h"
 #include "model/xcomposer2.h"
@@ -31,6 +33,9 @@ double PrefillOperations(const ModelConfig& config, const DecoderWeights& elemen
 // keys and values.
 double DecodeBytes(const ModelConfig& config, const DecoderWeights& bytes, int64_t context,
                    DType kv_dtype);
+
+// Where the numbers of those weights lie, scales left out.
+std::vector<std::span<const std::byte>> DecodeWeights(const Decoder& decoder);
 
 // Tower and projector for one picture.
 double VisionOperations(const ModelConfig& config, ModelKind kind, int64_t views,

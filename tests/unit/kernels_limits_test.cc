@@ -1,6 +1,10 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <span>
+
 #include "base/error.h"
+#include "cpu/aligned_buffer.h"
 #include "kernels/limits/limits.h"
 #include "unit/kernels_test_util.h"
 
@@ -32,6 +36,19 @@ TEST(Limits, EveryInstructionSetReportsItsFigures) {
       expected.insert(expected.end(), {"limit.amx_int8", "limit.amx_bf16"});
     }
     EXPECT_EQ(figures, expected) << Name(isa);
+  }
+}
+
+TEST(Limits, ReadOnceCountsWholePiecesOfEveryThread) {
+  ThreadPool pool(TeamOf(2));
+  const size_t piece = size_t{512} << 10;
+  AlignedBuffer memory(5 * piece);
+  std::fill_n(memory.data(), memory.size(), std::byte{1});
+  const std::span<const std::byte> all(memory.data(), memory.size());
+  const std::span<const std::byte> stretches[] = {all, all.first(piece), all.first(2 * piece)};
+  for (Isa isa : SupportedIsas()) {
+    EXPECT_EQ(ReadOnce(stretches, {isa, &pool}), 4 * piece + 0 + 2 * piece) << Name(isa);
+    EXPECT_EQ(ReadOnce({}, {isa, &pool}), 0U);
   }
 }
 

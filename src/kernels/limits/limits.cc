@@ -60,6 +60,24 @@ const LimitIsa& LimitsOf(Isa isa) {
 
 }  // namespace
 
+size_t ReadOnce(std::span<const std::span<const std::byte>> stretches, const Compute& compute) {
+  const LimitIsa& isa = LimitsOf(compute.isa);
+  const auto threads = static_cast<size_t>(compute.pool->num_threads());
+  const auto part_of = [&](size_t bytes) { return bytes / threads / kReadPiece * kReadPiece; };
+  std::atomic<uint64_t> sink{0};
+  compute.pool->RunOnAll([&](int thread) {
+    for (const std::span<const std::byte> stretch : stretches) {
+      const size_t part = part_of(stretch.size());
+      sink += isa.read(stretch.data() + static_cast<size_t>(thread) * part, part);
+    }
+  });
+  size_t bytes = 0;
+  for (const std::span<const std::byte> stretch : stretches) {
+    bytes += threads * part_of(stretch.size());
+  }
+  return bytes;
+}
+
 std::vector<Limit> MeasureLimits(const LimitOptions& options, const Compute& compute) {
   if (options.repeats < 1)
     Fail("wanted at least one repeat of each limit, found {}", options.repeats);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -33,5 +34,10 @@ struct LimitOptions {
 //   vnni   vpdpbusd
 //   amx_int8, amx_bf16   tdpbsud and tdpbf16ps on full tiles
 std::vector<Limit> MeasureLimits(const LimitOptions& options, const Compute& compute);
+
+// Reads some stretches once, the way limit.read does, each thread a part of each: the least that
+// work on these bytes takes, wherever in memory they lie. A stretch starts at a multiple of 64
+// bytes; of each a rest below half a megabyte a thread is left out. Returns the bytes that it read.
+size_t ReadOnce(std::span<const std::span<const std::byte>> stretches, const Compute& compute);
 
 }  // namespace ixc

@@ -21,7 +21,7 @@ struct PeakLoop {
 };
 
 struct LimitIsa {
-  // Reads `bytes` (a multiple of kReadPiece) and returns something that depends on all of them.
+  // Reads the whole kReadPieces of `bytes` and returns something that depends on all of them.
   uint64_t (*read)(const void* memory, size_t bytes);
   PeakLoop peaks[kMaxPeaks];
 };
