@@ -22,6 +22,29 @@ inline int64_t ChunkPanels(int64_t num_panels, int64_t row_blocks, int num_threa
   return panels;
 }
 
+// Many rows: while the tiles of a group of panels run, the slices of the next group come in from
+// memory, a part of each with every tile.
+class SliceFetch {
+ public:
+  // The slices of this group: the first at `slice`, `panels` of them `panel_bytes` apart.
+  SliceFetch(const void* slice, int64_t panel_bytes, int64_t panels, int64_t slice_bytes,
+             int64_t tiles)
+      : next_(static_cast<const char*>(slice) + panels * panel_bytes),
+        panel_bytes_(panel_bytes),
+        panels_(panels),
+        lines_per_tile_(CeilDiv(slice_bytes, tiles * 64)) {}
+
+  void Advance() {
+    for (int64_t line = 0; line < lines_per_tile_; ++line, next_ += 64) {
+      for (int64_t p = 0; p < panels_; ++p) __builtin_prefetch(next_ + p * panel_bytes_, 0, 2);
+    }
+  }
+
+ private:
+  const char* next_;
+  int64_t panel_bytes_, panels_, lines_per_tile_;
+};
+
 // Few rows: panels in one call of the kernel.
 inline constexpr int kPanelsAtOnce = 8;
 

@@ -3,7 +3,9 @@
 // beside 8 loads. With the activations in L2 the tile alone runs at 97 to 100 % of the FMA peak of
 // a Zen 3; whole products reach 84 to 94 %. Unrolling k further than by four changed nothing.
 //
-// A few rows stream the weights instead: 8 to 12 chains are in flight whatever the number of rows.
+// A few rows stream the weights instead: 8 to 12 chains are in flight whatever the number of rows,
+// which beyond six go in two groups. On a Zen 4 a decode step of 8 sequences took 110 ms with the
+// tile for many rows, which widens its weights for them alone.
 #include "kernels/gemm/epilogue.h"
 #include "kernels/gemm/gemm_rows.h"
 
@@ -29,8 +31,20 @@ void FewRowsByCount(const GemmFewRows& call) {
       return FewRows<T, 4, 1>(call);
     case 5:
       return FewRows<T, 5, 1>(call);
-    default:
+    case 6:
       return FewRows<T, 6, 1>(call);
+    case 7:
+      return FewRowsInTwo<T, 7>(call);
+    case 8:
+      return FewRowsInTwo<T, 8>(call);
+    case 9:
+      return FewRowsInTwo<T, 9>(call);
+    case 10:
+      return FewRowsInTwo<T, 10>(call);
+    case 11:
+      return FewRowsInTwo<T, 11>(call);
+    default:
+      return FewRowsInTwo<T, 12>(call);
   }
 }
 

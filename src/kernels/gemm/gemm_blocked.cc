@@ -125,13 +125,11 @@ class BlockedGemm {
       }
       tile.b = widened;
     }
-    // While the tiles run, the slice of the next panel comes in from memory.
-    const std::byte* next = from + static_cast<size_t>(group.panels) * w_.PanelBytes();
-    const std::byte* end = next + static_cast<size_t>(tile.k) * 16 * SizeOf(w_.dtype);
-    const int64_t step = CeilDiv(end - next, (group.last_tile - group.first_tile) * 64) * 64;
+    SliceFetch next(from, static_cast<int64_t>(w_.PanelBytes()), group.panels,
+                    tile.k * 16 * static_cast<int64_t>(SizeOf(w_.dtype)),
+                    group.last_tile - group.first_tile);
     for (int64_t t = group.first_tile; t < group.last_tile; ++t) {
-      for (const std::byte* stop = next + step; next < stop; next += 64)
-        __builtin_prefetch(next, 0, 2);
+      next.Advance();
       tile.a = Packed(t, group.k0, tile.k);
       tile.rows = static_cast<int>(std::min<int64_t>(isa_.tile_rows, rows_ - t * isa_.tile_rows));
       tile.acc = sums + (t - group.first_tile) * isa_.tile_rows * tile.acc_stride;

@@ -85,10 +85,12 @@ inline void MultiplyRows(const GemmTile& call) {
   MultiplyTile<T, kRows, kPanels, kRowStep, kKStep, kFetch>(call);
 }
 
-// Inputs [k0, k0 + depth) of `kPanels` neighbouring panels, so that enough chains are in flight to
-// hide the latency of the multiply-add; the weights are widened on the way into it.
-template <typename T, int kRows, int kPanels>
-inline void FewRowsOfBlock(const GemmFewRows& call, int panel, int64_t k0, int64_t depth) {
+// Rows first … first + kRows, inputs [k0, k0 + depth) of `kPanels` neighbouring panels, so that
+// enough chains are in flight to hide the latency of the multiply-add; the weights are widened on
+// the way into it. kAll: the rows of the call, a number known beforehand.
+template <typename T, int kRows, int kPanels, int kAll = kRows>
+inline void FewRowsOfBlock(const GemmFewRows& call, int first, int panel, int64_t k0,
+                           int64_t depth) {
   const int64_t panel_size = call.k * 16;
   const T* w = static_cast<const T*>(call.w) + panel * panel_size + k0 * 16;
   Vec sum[kRows][kPanels];
@@ -97,11 +99,15 @@ inline void FewRowsOfBlock(const GemmFewRows& call, int panel, int64_t k0, int64
 #pragma GCC unroll 8
     for (int p = 0; p < kPanels; ++p) sum[r][p] = Set1(0.0f);
   }
-  const float* x = call.x + k0 * kRows;
-  for (int64_t i = 0; i < depth; ++i, w += 16, x += kRows) {
+  const float* x = call.x + k0 * kAll + first;
+  for (int64_t i = 0; i < depth; ++i, w += 16, x += kAll) {
 #pragma GCC unroll 8
     for (int p = 0; p < kPanels; ++p) {
       const Vec weight = LoadWide(w + p * panel_size);
+      // The group that finds its weights in L1 has the next block brought there meanwhile.
+      if constexpr (kAll > kRows) {
+        if (first > 0) __builtin_prefetch(w + p * panel_size + kSumBlock * 16);
+      }
 #pragma GCC unroll 16
       for (int r = 0; r < kRows; ++r) {
         sum[r][p] = MulAdd(Set1(x[r]), weight, sum[r][p]);
@@ -112,20 +118,27 @@ inline void FewRowsOfBlock(const GemmFewRows& call, int panel, int64_t k0, int64
   for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 8
     for (int p = 0; p < kPanels; ++p) {
-      float* out = call.out + r * call.out_stride + 16 * (panel + p);
+      float* out = call.out + (first + r) * call.out_stride + 16 * (panel + p);
       Store(out, k0 == 0 ? sum[r][p] : Add(Load(out), sum[r][p]));
     }
   }
 }
 
-template <typename T, int kRows, int kPanels>
-inline void FewRowsOfPanels(const GemmFewRows& call, int panel) {
+// work(k0, depth) for each block of inputs.
+template <typename Work>
+inline void ForBlocks(const GemmFewRows& call, Work&& work) {
   int64_t k0 = 0;
   do {  // also once when k is 0: the sums of nothing are zeros
-    const int64_t depth = call.k - k0 < kSumBlock ? call.k - k0 : kSumBlock;
-    FewRowsOfBlock<T, kRows, kPanels>(call, panel, k0, depth);
+    work(k0, call.k - k0 < kSumBlock ? call.k - k0 : kSumBlock);
     k0 += kSumBlock;
   } while (k0 < call.k);
+}
+
+template <typename T, int kRows, int kPanels>
+inline void FewRowsOfPanels(const GemmFewRows& call, int panel) {
+  ForBlocks(call, [&](int64_t k0, int64_t depth) {
+    FewRowsOfBlock<T, kRows, kPanels>(call, 0, panel, k0, depth);
+  });
 }
 
 template <typename T, int kRows, int kPanels>
@@ -135,6 +148,19 @@ inline void FewRows(const GemmFewRows& call) {
     FewRowsOfPanels<T, kRows, kPanels>(call, panel);
   }
   for (; panel < call.panels; ++panel) FewRowsOfPanels<T, kRows, 1>(call, panel);
+}
+
+// More rows than there are registers for: two groups, one after the other, on every block of a
+// panel, which the second one finds in L1.
+template <typename T, int kRows>
+inline void FewRowsInTwo(const GemmFewRows& call) {
+  constexpr int kFirst = (kRows + 1) / 2;
+  for (int panel = 0; panel < call.panels; ++panel) {
+    ForBlocks(call, [&](int64_t k0, int64_t depth) {
+      FewRowsOfBlock<T, kFirst, 1, kRows>(call, 0, panel, k0, depth);
+      FewRowsOfBlock<T, kRows - kFirst, 1, kRows>(call, kFirst, panel, k0, depth);
+    });
+  }
 }
 
 }  // namespace

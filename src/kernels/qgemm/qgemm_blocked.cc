@@ -253,15 +253,12 @@ class BlockedQGemm {
     tile.scales = GroupScales(w_, group.panel, group.k0);
     tile.scale_stride = w_.NumGroups() * 16;
     PrepareSlices(group, slice, tile);
-    // While the tiles run, the slice of the next panel comes in from memory.
-    const uint8_t* next =
-        PanelStart(w_, group.panel + group.panels) + group.k0 * (w_.has_nibbles() ? 8 : 16);
-    const int64_t next_bytes = tile.k * (w_.has_nibbles() ? 8 : 16);
-    const int64_t step = CeilDiv(next_bytes, (group.last_tile - group.first_tile) * 64) * 64;
+    const int64_t input_bytes = w_.has_nibbles() ? 8 : 16;
+    SliceFetch next(PanelStart(w_, group.panel) + group.k0 * input_bytes,
+                    static_cast<int64_t>(w_.PanelBytes()), group.panels, tile.k * input_bytes,
+                    group.last_tile - group.first_tile);
     for (int64_t t = group.first_tile; t < group.last_tile; ++t) {
-      for (const uint8_t* stop = next + step; next < stop; next += 64) {
-        __builtin_prefetch(next, 0, 2);
-      }
+      next.Advance();
       tile.a = Packed(t, group.k0, tile.k);
       tile.x_sums = GroupSums(t, group.k0);
       tile.rows = static_cast<int>(std::min<int64_t>(code_.tile_rows, rows_ - t * code_.tile_rows));
