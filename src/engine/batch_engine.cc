@@ -41,6 +41,11 @@ MemoryLimits LimitsOf(const Pipeline& pipeline, const BatchOptions& options, int
   return limits;
 }
 
+// How long a piece of a picture takes: this long, or, beside streams, as long as so many of their
+// steps, so that none of them waits much and the picture still gets most of the time.
+constexpr double kPieceSeconds = 0.5;
+constexpr double kPieceSteps = 2;
+
 }  // namespace
 
 // What the submitting threads and the engine thread share is behind `mutex_`; the rest, and every
@@ -179,10 +184,14 @@ class BatchEngine::Impl {
       if (plan.piece != StepPlan::Piece::kNone) other = jobs_.at(plan.number).get();
       if (!plan.empty()) ++stats_.steps;
     }
-    if (plan.piece == StepPlan::Piece::kPicture) EncodePicture(*other);
+    if (plan.piece == StepPlan::Piece::kPicture) {
+      EncodePicture(*other, decoding.empty() ? kPieceSeconds : kPieceSteps * step_seconds_);
+    }
     const bool reads = plan.piece == StepPlan::Piece::kPrompt;
     if (reads) plan.rows = std::min(plan.rows, ExtendPrompt(*other));
+    const auto begin = Clock::now();
     RunRows(decoding, reads ? other : nullptr, plan.rows);
+    if (!decoding.empty() && !reads) step_seconds_ = SecondsSince(begin);
     std::lock_guard lock(mutex_);
     CountMemory();
   }
@@ -237,12 +246,12 @@ class BatchEngine::Impl {
     scheduler_.StartPrompt(job.number, job.result.prompt_tokens - job.sequence->length());
   }
 
-  void EncodePicture(BatchJob& job) {
+  void EncodePicture(BatchJob& job, double seconds) {
     const auto begin = Clock::now();
     // Another request that waits for the same picture may have done the rest.
     if (PictureEncoding* picture = job.OpenPicture()) {
       try {
-        picture->Advance(*pipeline_);
+        picture->Advance(*pipeline_, seconds);
         if (picture->is_done()) memory_.Keep(job, *picture);
       } catch (const std::exception& error) {
         return Fail(job, error);
@@ -373,6 +382,7 @@ class BatchEngine::Impl {
   const int64_t wanted_context_;
   BatchMemory memory_;  // of the engine thread
   const int64_t max_context_;
+  double step_seconds_ = 0;  // of the last step that only decoded; of the engine thread
 
   mutable std::mutex mutex_;
   std::condition_variable wake_;

@@ -1,42 +1,81 @@
 #include "engine/picture_encoding.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace ixc {
 
 namespace {
 
-// Of a piece: what the tower takes at once. At the real width this is less work than a chunk of a
-// prompt.
-constexpr int kViewsOfPiece = 4;
+// Enough rows for the matrix kernels, a tenth of a second at the real width on two cores.
+constexpr int64_t kProjectedTokens = 256;
 
 }  // namespace
 
-void PictureEncoding::Advance(const Pipeline& pipeline) {
-  if (is_done()) return;
-  if (views_done_ == 0) {
-    work_.prepared = PrepareImage(image_, pipeline.image_transform(), hd_num_, pipeline.compute());
-    image_ = {};
-  }
-  const int num_views = work_.prepared.num_views();
-  const bool only_projection_left = views_done_ == num_views;
-  if (!only_projection_left) EncodeViews(pipeline);
-  if (only_projection_left || num_views <= kViewsOfPiece) {
-    embeds_ = std::make_shared<const Matrix>(pipeline.Project(work_));
-    work_ = {};
-  }
+void PictureEncoding::Advance(const Pipeline& pipeline, double seconds) {
+  const auto begin = Clock::now();
+  do {
+    switch (stage_) {
+      case Stage::kTransform:
+        Transform(pipeline);
+        break;
+      case Stage::kTower:
+        RunLayers(pipeline, seconds - SecondsSince(begin));
+        break;
+      case Stage::kProjector:
+        ProjectTokens(pipeline);
+        break;
+      case Stage::kDone:
+        return;
+    }
+  } while (SecondsSince(begin) < seconds);
 }
 
-void PictureEncoding::EncodeViews(const Pipeline& pipeline) {
+void PictureEncoding::Transform(const Pipeline& pipeline) {
+  prepared_ = PrepareImage(image_, pipeline.image_transform(), hd_num_, pipeline.compute());
+  image_ = {};
+  const VisionTowerConfig& config = pipeline.model().tower().config();
+  features_ = Matrix(prepared_.num_views() * config.num_patches(), config.width);
+  stage_ = Stage::kTower;
+}
+
+void PictureEncoding::RunLayers(const Pipeline& pipeline, double seconds) {
   const VisionTower& tower = pipeline.model().tower();
-  const ConstMatrixView pixels = work_.prepared.pixels;
-  const int count = std::min(kViewsOfPiece, work_.prepared.num_views() - views_done_);
+  const Compute& compute = pipeline.compute();
+  if (layer_ == 0) {
+    const ConstMatrixView pixels = prepared_.pixels;
+    rows_ = tower.EmbedViews(pixels.Rows(view_, 1), compute);
+  }
+  const int left = tower.num_layers() - layer_;
+  const double fit = layer_seconds_ > 0 ? std::round(seconds / layer_seconds_) : 1;
+  const int count = static_cast<int>(std::clamp<double>(fit, 1, left));
+  const auto begin = Clock::now();
+  tower.RunLayers(layer_, count, 1, rows_, compute);
+  layer_seconds_ = SecondsSince(begin) / count;
+  layer_ += count;
+  if (layer_ < tower.num_layers()) return;
   const int64_t patches = tower.config().num_patches();
-  if (views_done_ == 0) work_.features = Matrix(pixels.rows * patches, tower.config().width);
-  const Matrix features = tower.Encode(pixels.Rows(views_done_, count), pipeline.compute(), {});
-  std::copy_n(features.data(), features.rows() * features.cols(),
-              work_.features.Row(views_done_ * patches));
-  views_done_ += count;
+  tower.DropClassRows(rows_, features_.View().Rows(view_ * patches, patches));
+  layer_ = 0;
+  if (++view_ < prepared_.num_views()) return;
+  tokens_ = pipeline.model().ImageTokens(features_, {prepared_.tile_rows, prepared_.tile_cols});
+  projected_ = std::make_shared<Matrix>(tokens_.rows(), pipeline.model().config().hidden_size);
+  prepared_ = {};
+  rows_ = {};
+  features_ = {};
+  stage_ = Stage::kProjector;
+}
+
+void PictureEncoding::ProjectTokens(const Pipeline& pipeline) {
+  const int64_t count = std::min(kProjectedTokens, tokens_.rows() - token_);
+  const ConstMatrixView tokens = tokens_;
+  pipeline.model().Project(tokens.Rows(token_, count), projected_->View().Rows(token_, count),
+                           pipeline.compute());
+  token_ += count;
+  if (token_ < tokens_.rows()) return;
+  embeds_ = std::move(projected_);
+  tokens_ = {};
+  stage_ = Stage::kDone;
 }
 
 }  // namespace ixc

@@ -103,14 +103,11 @@ EncodedPicture Pipeline::EncodePicture(const Image& image, int hd_num,
   picture.features = model_.tower().Encode(picture.prepared.pixels, compute_, [&](int done) {
     if (progress) progress(static_cast<double>(done) / views);
   });
-  picture.embeds = Project(picture);
+  const Matrix tokens = model_.ImageTokens(
+      picture.features, {picture.prepared.tile_rows, picture.prepared.tile_cols});
+  picture.embeds = Matrix(tokens.rows(), model_.config().hidden_size);
+  model_.Project(tokens, picture.embeds, compute_);
   return picture;
-}
-
-Matrix Pipeline::Project(const EncodedPicture& picture) const {
-  const PreparedImage& prepared = picture.prepared;
-  return model_.ProjectFeatures(picture.features, {prepared.tile_rows, prepared.tile_cols},
-                                compute_);
 }
 
 int64_t Pipeline::CountImageTokens(const Image& image, int hd_num) const {

@@ -108,8 +108,6 @@ class Pipeline {
   // hd_num is ignored by models that have none.
   EncodedPicture EncodePicture(const Image& image, int hd_num,
                                const std::function<void(double share)>& progress) const;
-  // The last step of it: from `prepared` and `features` to `embeds`.
-  Matrix Project(const EncodedPicture& picture) const;
   AssembledPrompt Assemble(const PromptSequence& prompt,
                            std::span<const EncodedPicture> pictures) const;
 

@@ -48,7 +48,10 @@ StepPlan Scheduler::Plan() {
   turns_.splice(turns_.end(), turns_, turns_.begin());
   const Running& running = running_.at(plan.number);
   plan.piece = running.has_pictures ? StepPlan::Piece::kPrompt : StepPlan::Piece::kPicture;
-  if (running.has_pictures) plan.rows = std::min(limits_.chunk_rows, running.rows);
+  if (running.has_pictures) {
+    plan.rows = std::min(limits_.chunk_rows, running.rows);
+    if (!decoding_.empty()) plan.rows = std::min(limits_.chunk_rows_beside_streams, plan.rows);
+  }
   return plan;
 }
 

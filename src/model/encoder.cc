@@ -77,7 +77,7 @@ void Norm(ConstMatrixView x, const LayerNormWeights& norm, float eps, MatrixView
   LayerNorm(x, norm.weight.data(), norm.bias.data(), eps, y, compute);
 }
 
-void RunEncoder(const EncoderConfig& config, const std::vector<EncoderLayer>& layers,
+void RunEncoder(const EncoderConfig& config, std::span<const EncoderLayer> layers,
                 int num_sequences, MatrixView hidden, const Compute& compute) {
   EncoderRun run(config, num_sequences, hidden, compute);
   for (const EncoderLayer& layer : layers) {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "model/linear.h"
@@ -39,7 +40,7 @@ void Norm(ConstMatrixView x, const LayerNormWeights& norm, float eps, MatrixView
           const Compute& compute);
 
 // Runs `hidden` [num_sequences * length, width] through all layers, in place.
-void RunEncoder(const EncoderConfig& config, const std::vector<EncoderLayer>& layers,
+void RunEncoder(const EncoderConfig& config, std::span<const EncoderLayer> layers,
                 int num_sequences, MatrixView hidden, const Compute& compute);
 
 }  // namespace ixc

@@ -30,7 +30,7 @@ VisionTower::VisionTower(const VisionTowerConfig& config, Embeddings embeddings,
                          std::vector<EncoderLayer> layers)
     : config_(config), embeddings_(std::move(embeddings)), layers_(std::move(layers)) {}
 
-Matrix VisionTower::EmbedPatches(ConstMatrixView pixels, const Compute& compute) const {
+Matrix VisionTower::EmbedViews(ConstMatrixView pixels, const Compute& compute) const {
   const int64_t num_patches = config_.num_patches();
   Matrix patches(num_patches, embeddings_.patch.k);
   Matrix hidden(pixels.rows * (num_patches + 1), config_.width);
@@ -53,16 +53,31 @@ Matrix VisionTower::EmbedPatches(ConstMatrixView pixels, const Compute& compute)
   return hidden;
 }
 
-Matrix VisionTower::EncodeRows(ConstMatrixView pixels, const Compute& compute) const {
+void VisionTower::RunLayers(int first, int count, int num_views, MatrixView rows,
+                            const Compute& compute) const {
   EncoderConfig encoder;
   encoder.width = config_.width;
   encoder.mlp_width = config_.mlp_width;
   encoder.num_heads = config_.num_heads;
   encoder.layer_norm_eps = config_.layer_norm_eps;
   encoder.activation = config_.activation;
-  Matrix hidden = EmbedPatches(pixels, compute);
-  RunEncoder(encoder, layers_, static_cast<int>(pixels.rows), hidden, compute);
-  return hidden;
+  const auto layers =
+      std::span(layers_).subspan(static_cast<size_t>(first), static_cast<size_t>(count));
+  RunEncoder(encoder, layers, num_views, rows, compute);
+}
+
+void VisionTower::DropClassRows(ConstMatrixView rows, MatrixView features) const {
+  const int64_t num_patches = config_.num_patches();
+  for (int64_t view = 0; view < rows.rows / (num_patches + 1); ++view) {
+    std::copy_n(rows.Row(view * (num_patches + 1) + 1), num_patches * config_.width,
+                features.Row(view * num_patches));
+  }
+}
+
+Matrix VisionTower::EncodeRows(ConstMatrixView pixels, const Compute& compute) const {
+  Matrix rows = EmbedViews(pixels, compute);
+  RunLayers(0, num_layers(), static_cast<int>(pixels.rows), rows, compute);
+  return rows;
 }
 
 Matrix VisionTower::Encode(ConstMatrixView pixels, const Compute& compute,
@@ -73,10 +88,7 @@ Matrix VisionTower::Encode(ConstMatrixView pixels, const Compute& compute,
   for (int first = 0; first < num_views; first += kViewsPerBatch) {
     const int count = std::min(kViewsPerBatch, num_views - first);
     const Matrix rows = EncodeRows(pixels.Rows(first, count), compute);
-    for (int view = 0; view < count; ++view) {  // drop each view's class row
-      std::copy_n(rows.Row(view * (num_patches + 1) + 1), num_patches * config_.width,
-                  features.Row((first + view) * num_patches));
-    }
+    DropClassRows(rows, features.View().Rows(first * num_patches, count * num_patches));
     if (progress) progress(first + count);
   }
   return features;

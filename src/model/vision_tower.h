@@ -50,10 +50,18 @@ class VisionTower {
   // The class rows instead: [num_views, width].
   Matrix EncodeClass(ConstMatrixView pixels, const Compute& compute) const;
 
+  // The steps of Encode(), for callers that do other work in between. `rows` are those of some
+  // views, class rows included: [num_views * (1 + num_patches), width].
+  int num_layers() const { return static_cast<int>(layers_.size()); }
+  Matrix EmbedViews(ConstMatrixView pixels, const Compute& compute) const;
+  void RunLayers(int first, int count, int num_views, MatrixView rows,
+                 const Compute& compute) const;
+  // To features, [num_views * num_patches, width].
+  void DropClassRows(ConstMatrixView rows, MatrixView features) const;
+
  private:
   // All rows of a few views: [views * (1 + num_patches), width].
   Matrix EncodeRows(ConstMatrixView pixels, const Compute& compute) const;
-  Matrix EmbedPatches(ConstMatrixView pixels, const Compute& compute) const;
 
   VisionTowerConfig config_;
   Embeddings embeddings_;

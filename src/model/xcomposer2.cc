@@ -220,15 +220,14 @@ const char* XComposer2::scheme_name() const {
                                                : decoder_->layers()[0].wqkv.weight);
 }
 
-Matrix XComposer2::ProjectFeatures(ConstMatrixView features, const ViewGrid& grid,
-                                   const Compute& compute) const {
-  const Matrix tokens =
-      AssembleImageTokens(layout_, grid, tower_->config().patches_per_side(), features);
-  Matrix inner(tokens.rows(), config_.hidden_size);
+Matrix XComposer2::ImageTokens(ConstMatrixView features, const ViewGrid& grid) const {
+  return AssembleImageTokens(layout_, grid, tower_->config().patches_per_side(), features);
+}
+
+void XComposer2::Project(ConstMatrixView tokens, MatrixView embeds, const Compute& compute) const {
+  Matrix inner(tokens.rows, config_.hidden_size);
   projector_.first.Apply(tokens, inner, Activation::kGelu, compute);
-  Matrix embeds(tokens.rows(), config_.hidden_size);
   projector_.second.Apply(inner, embeds, Activation::kNone, compute);
-  return embeds;
 }
 
 void XComposer2::EmbedTokens(std::span<const int32_t> ids, MatrixView out) const {

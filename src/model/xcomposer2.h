@@ -56,9 +56,10 @@ class XComposer2 {
   // "f16", "bf16", "fp32", "w8a8", …: how the decoder's linears are held.
   const char* scheme_name() const;
 
-  // Tower features of one picture (all its views) to [image tokens, hidden].
-  Matrix ProjectFeatures(ConstMatrixView features, const ViewGrid& grid,
-                         const Compute& compute) const;
+  // From the tower's features of one picture (all its views) to embeddings: first put in order,
+  // [image tokens, merge^2 width] (image_tokens.h), then projected, any number of rows at a time.
+  Matrix ImageTokens(ConstMatrixView features, const ViewGrid& grid) const;
+  void Project(ConstMatrixView tokens, MatrixView embeds, const Compute& compute) const;
 
   // Rows of the embedding table, [ids, hidden]; ids must be below the vocabulary's size.
   void EmbedTokens(std::span<const int32_t> ids, MatrixView out) const;

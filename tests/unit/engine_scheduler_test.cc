@@ -50,6 +50,22 @@ TEST(Scheduler, KeepsTheLimits) {
   EXPECT_FALSE(scheduler.is_full());
 }
 
+TEST(Scheduler, ChunksAreSmallerBesideStreams) {
+  Scheduler scheduler({.chunk_rows = 10, .chunk_rows_beside_streams = 4});
+  for (uint64_t number : {1, 2}) scheduler.Add(number);
+  scheduler.Admit(kAlways);
+  scheduler.StartPrompt(1, 10);
+  EXPECT_EQ(scheduler.Plan().rows, 10) << "nobody waits for this step";
+  scheduler.FinishRows(1, 10);
+  scheduler.StartPrompt(2, 10);
+  for (int64_t rows : {4, 4, 2}) {
+    const StepPlan plan = scheduler.Plan();
+    EXPECT_EQ(plan.decoding, Numbers({1}));
+    EXPECT_EQ(plan.rows, rows);
+    scheduler.FinishRows(2, rows);
+  }
+}
+
 TEST(Scheduler, PicturesComeBeforeThePrompt) {
   Scheduler scheduler({});
   EXPECT_TRUE(scheduler.Plan().empty());
