@@ -30,6 +30,11 @@ void KvCache::Adopt(BlockRef block) {
   length_ += kKeyBlock;
 }
 
+void KvCache::AdoptCopy(const BlockRef& block, int64_t count) {
+  Append(CopyOf(block));
+  length_ += count;
+}
+
 void KvCache::ReplaceBlock(size_t index, BlockRef block) {
   for (size_t layer = 0; layer < layers_.size(); ++layer) {
     layers_[layer][index] = block.data() + layer * block_bytes_;
@@ -37,9 +42,9 @@ void KvCache::ReplaceBlock(size_t index, BlockRef block) {
   storage_[index] = std::move(block);
 }
 
-BlockRef KvCache::CopyOfBlock(size_t index) const {
+BlockRef KvCache::CopyOf(const BlockRef& block) const {
   BlockRef copy = pool_->Allocate();
-  std::memcpy(copy.data(), storage_[index].data(), pool_->block_bytes());
+  std::memcpy(copy.data(), block.data(), pool_->block_bytes());
   return copy;
 }
 
@@ -49,14 +54,14 @@ KvCache KvCache::Fork() const {
   const size_t full_blocks = static_cast<size_t>(length_ / kKeyBlock);
   for (size_t i = 0; i < full_blocks; ++i) fork.Append(storage_[i]);
   if (length_ % kKeyBlock != 0) {
-    fork.Append(CopyOfBlock(full_blocks));
+    fork.Append(CopyOf(storage_[full_blocks]));
   }
   return fork;
 }
 
 void KvCache::Unshare() {
   for (size_t index = 0; index < storage_.size(); ++index) {
-    if (storage_[index].use_count() > 1) ReplaceBlock(index, CopyOfBlock(index));
+    if (storage_[index].use_count() > 1) ReplaceBlock(index, CopyOf(storage_[index]));
   }
 }
 
@@ -65,7 +70,7 @@ void KvCache::Truncate(int64_t length) {
   BlockRef partial;
   if (length % kKeyBlock != 0) {
     const bool is_shared = storage_[full_blocks].use_count() > 1;
-    partial = is_shared ? CopyOfBlock(full_blocks) : storage_[full_blocks];
+    partial = is_shared ? CopyOf(storage_[full_blocks]) : storage_[full_blocks];
   }
   storage_.resize(full_blocks);
   for (auto& blocks : layers_) blocks.resize(full_blocks);

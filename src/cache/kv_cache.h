@@ -54,6 +54,9 @@ class KvCache {
   // Goes on with a full block that holds the keys and values of the next kKeyBlock positions. The
   // length is a multiple of kKeyBlock, and there is no room reserved behind it.
   void Adopt(BlockRef block);
+  // Goes on with the first `count` positions of a block, which is copied: the rest is written anew.
+  // The length is a multiple of kKeyBlock, and there is no room reserved behind it.
+  void AdoptCopy(const BlockRef& block, int64_t count);
   // A full block, for others to share, or to be replaced by one with the same contents.
   const BlockRef& Block(size_t index) const { return storage_[index]; }
   void ReplaceBlock(size_t index, BlockRef block);
@@ -72,7 +75,7 @@ class KvCache {
 
  private:
   void Append(BlockRef block);
-  BlockRef CopyOfBlock(size_t index) const;
+  BlockRef CopyOf(const BlockRef& block) const;
 
   KvShape shape_;
   size_t block_bytes_;  // of one layer

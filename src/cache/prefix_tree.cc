@@ -22,6 +22,9 @@ OwnedKeys Owned(PrefixTree::BlockKeys keys) {
   return owned;
 }
 
+// Stands where a block has no position yet; no text has it.
+constexpr PositionKey kNothing{{}, -1};
+
 }  // namespace
 
 class PrefixTree::Node {
@@ -72,6 +75,29 @@ PrefixTree::Node* PrefixTree::Insert(Node* parent, BlockKeys keys, BlockRef& blo
   pool_.SetCached(block, true);
   Touch(node);
   return node;
+}
+
+void PrefixTree::InsertPartial(Node* parent, std::span<const PositionKey> keys, BlockRef block) {
+  const auto count = static_cast<int64_t>(keys.size());
+  if (FindBeginning(parent, keys).count == count) return;
+  OwnedKeys padded;
+  padded.fill(kNothing);
+  std::copy(keys.begin(), keys.end(), padded.begin());
+  Insert(parent, padded, block);
+}
+
+PrefixTree::Beginning PrefixTree::FindBeginning(Node* parent, std::span<const PositionKey> keys) {
+  Node* best = nullptr;
+  int64_t count = 0;
+  for (const auto& [child_keys, child] : parent->children) {
+    const int64_t common = CommonPrefix(child_keys, keys);
+    if (common <= count) continue;
+    best = child.get();
+    count = common;
+  }
+  if (best == nullptr) return {};
+  Touch(best);
+  return {best->block, count};
 }
 
 // From the leaf to the root, so that a parent always comes before its children.

@@ -7,6 +7,9 @@
 // That hash does not withstand somebody who looks for collisions, who could only confuse
 // requests of his own name space.
 //
+// The last block of a text is seldom full. It is kept, too, as a node that never has children, and
+// like every block it can be copied by a text that begins as it does and goes on otherwise.
+//
 // Whoever holds the block of a node must hold those of its ancestors too. Then blocks that only the
 // tree holds can all be given back, least recently used first, children before their parents.
 #pragma once
@@ -43,6 +46,17 @@ class PrefixTree {
   // Keeps `block` behind `parent`. If there is such a block already, that one stays and replaces
   // `block`, which has the same contents.
   Node* Insert(Node* parent, BlockKeys keys, BlockRef& block);
+
+  // Keeps a block that is not full, whose first positions have `keys` (1 to kKeyBlock - 1), unless
+  // they are known. Nobody may write to it any more.
+  void InsertPartial(Node* parent, std::span<const PositionKey> keys, BlockRef block);
+  // What is known of the positions behind `parent`: a block, full or not, to be copied from, whose
+  // first `count` positions have the first `count` keys. None: 0. Looks at all that follows parent.
+  struct Beginning {
+    BlockRef block;
+    int64_t count = 0;
+  };
+  Beginning FindBeginning(Node* parent, std::span<const PositionKey> keys);
 
   static const BlockRef& BlockOf(const Node* node);
   int64_t num_blocks() const { return static_cast<int64_t>(by_use_.size()); }

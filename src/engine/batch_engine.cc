@@ -188,7 +188,7 @@ class BatchEngine::Impl {
       EncodePicture(*other, decoding.empty() ? kPieceSeconds : kPieceSteps * step_seconds_);
     }
     const bool reads = plan.piece == StepPlan::Piece::kPrompt;
-    if (reads) plan.rows = std::min(plan.rows, ExtendPrompt(*other));
+    if (reads) plan.rows = RowsToRead(*other, plan.rows);
     const auto begin = Clock::now();
     RunRows(decoding, reads ? other : nullptr, plan.rows);
     if (!decoding.empty() && !reads) step_seconds_ = SecondsSince(begin);
@@ -196,8 +196,10 @@ class BatchEngine::Impl {
     CountMemory();
   }
 
-  // Takes over what others have read of the prompt since the last chunk; returns the rows left.
-  int64_t ExtendPrompt(BatchJob& job) {
+  // Takes over what others have read of the prompt since the last chunk; returns how many of at
+  // most `rows` are to be read now. A chunk that does not reach the end of the prompt ends with a
+  // block, for others to take over.
+  int64_t RowsToRead(BatchJob& job, int64_t rows) {
     const int64_t found = memory_.Extend(job);
     if (found > 0) {
       job.result.cached_tokens += found;
@@ -205,7 +207,10 @@ class BatchEngine::Impl {
       scheduler_.FinishRows(job.number, found);
       stats_.cached_tokens += found;
     }
-    return job.result.prompt_tokens - job.sequence->length();
+    const int64_t begin = job.sequence->length();
+    if (begin + rows >= job.result.prompt_tokens) return job.result.prompt_tokens - begin;
+    const int64_t rest = (begin + rows) % kKeyBlock;
+    return rest < rows ? rows - rest : rows;
   }
 
   // Under the mutex.

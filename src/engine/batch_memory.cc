@@ -36,12 +36,13 @@ bool BatchMemory::Admit(BatchJob& job) {
   job.sequence.emplace(pipeline_.NewSequence(pool_));
   job.last_shared = tree_.Root(job.request.cache_space);
   job.num_shared = 0;
-  const int64_t found = Extend(job);
+  int64_t found = Extend(job);
   const int64_t wanted = BlocksOf(job) - job.sequence->cache().num_blocks();
   if (wanted > pool_->num_free() + pool_->num_idle() - NumPromised()) {
     job.sequence.reset();
     return false;
   }
+  found += CopyBeginning(job);
   job.result.cached_tokens = found;
   admitted_.push_back(&job);
   TakePictures(job);
@@ -64,6 +65,19 @@ int64_t BatchMemory::Extend(BatchJob& job) {
   return sequence.length() - before;
 }
 
+// A block's worth at most, from the last full block on.
+int64_t BatchMemory::CopyBeginning(BatchJob& job) {
+  Sequence& sequence = *job.sequence;
+  const int64_t begin = sequence.length();
+  const int64_t most = std::min<int64_t>(kKeyBlock - 1, job.assembled.num_tokens() - 1 - begin);
+  if (most <= 0 || !sequence.CanBecome(job.assembled.num_tokens())) return 0;
+  const auto keys =
+      std::span(job.keys).subspan(static_cast<size_t>(begin), static_cast<size_t>(most));
+  const PrefixTree::Beginning known = tree_.FindBeginning(job.last_shared, keys);
+  if (known.count > 0) sequence.cache().AdoptCopy(known.block, known.count);
+  return known.count;
+}
+
 void BatchMemory::Share(BatchJob& job) {
   if (!keep_prefixes_) return;
   Sequence& sequence = *job.sequence;
@@ -76,7 +90,22 @@ void BatchMemory::Share(BatchJob& job) {
   }
 }
 
+void BatchMemory::ShareRest(BatchJob& job) {
+  if (!keep_prefixes_ || !job.sequence || job.result.error) return;
+  const Sequence& sequence = *job.sequence;
+  const int64_t begin = job.num_shared * kKeyBlock;
+  const int64_t count = sequence.length() - begin;
+  // More than a block: it could not be shared (see Share()).
+  if (count <= 0 || count >= kKeyBlock) return;
+  if (!sequence.CanBecome(std::max(sequence.length(), job.assembled.num_tokens()))) return;
+  const auto keys =
+      std::span(job.keys).subspan(static_cast<size_t>(begin), static_cast<size_t>(count));
+  tree_.InsertPartial(job.last_shared, keys,
+                      sequence.cache().Block(static_cast<size_t>(job.num_shared)));
+}
+
 void BatchMemory::Release(BatchJob& job) {
+  ShareRest(job);
   std::erase(admitted_, &job);
   job.sequence.reset();
   job.pictures.clear();

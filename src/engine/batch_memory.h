@@ -4,7 +4,9 @@
 // At its admission a request is promised all blocks that its prompt and its longest answer can
 // need, less those that it finds. The promise is kept by blocks that are free or that only the
 // prefix tree holds, so an admitted request never runs out. Blocks go into the tree as soon as they
-// are full, so requests with a common beginning that are read at the same time share the work.
+// are full, so requests with a common beginning that are read at the same time share the work, and
+// the last one when the request ends. Full blocks are shared; where a prompt leaves a known text in
+// the midst of a block, that block is copied.
 #pragma once
 
 #include <map>
@@ -39,7 +41,8 @@ class BatchMemory {
   void Share(BatchJob& job);
   // Keeps a picture that is done.
   void Keep(const BatchJob& job, const PictureEncoding& picture);
-  // Takes back everything the job has.
+  // Takes back everything the job has. What it read and wrote stays known, but for that of a job
+  // that failed.
   void Release(BatchJob& job);
 
   const BlockPool& pool() const { return *pool_; }
@@ -47,6 +50,8 @@ class BatchMemory {
 
  private:
   int64_t NumPromised() const;
+  int64_t CopyBeginning(BatchJob& job);
+  void ShareRest(BatchJob& job);
   void TakePictures(BatchJob& job);
   std::shared_ptr<PictureEncoding> TakePicture(BatchJob& job, size_t image);
 

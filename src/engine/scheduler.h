@@ -8,8 +8,8 @@
 // Every step runs all decoding requests, a row each, and one piece of work of one request that is
 // not there yet: a piece of its pictures or a chunk of its prompt. These take turns, so that a
 // short prompt does not wait for a long one, and no stream waits longer than one such piece. Beside
-// streams the pieces are smaller: with chunks of 64 rows a prompt is read 10 to 15 % slower than with
-// the usual ones (7B on two cores), and streams wait an eighth of the time.
+// streams the pieces are smaller: with chunks of 64 rows a prompt is read 10 to 15 % slower than
+// with the usual ones (7B on two cores), and streams wait an eighth of the time.
 #pragma once
 
 #include <cstdint>

@@ -58,6 +58,45 @@ TEST(PrefixTree, FindsTheLongestKnownBeginning) {
   EXPECT_EQ(tree.num_blocks(), 6);
 }
 
+TEST(PrefixTree, BlocksThatAreNotFullAreKnownByTheirBeginning) {
+  BlockPool pool(64, 16);
+  PrefixTree tree(pool);
+  const Holder text = Read(pool, tree, "", {1});
+  Node* const one = tree.Find(tree.Root(""), Span(Keys(1)));
+  const std::vector<PositionKey> keys = Keys(2);
+  const std::span<const PositionKey> all(keys);
+  EXPECT_EQ(tree.FindBeginning(one, all).count, 0);
+  BlockRef part = pool.Allocate();
+  tree.InsertPartial(one, all.first(20), part);
+  EXPECT_EQ(tree.FindBeginning(one, all).count, 20);
+  EXPECT_TRUE(tree.FindBeginning(one, all).block == part);
+  EXPECT_EQ(tree.FindBeginning(one, all.first(7)).count, 7);
+  EXPECT_EQ(tree.FindBeginning(tree.Root(""), all).count, 0) << "not behind another text";
+  EXPECT_EQ(tree.Find(one, Span(keys)), nullptr) << "it is not that block";
+  // What is known already is not kept twice.
+  tree.InsertPartial(one, all.first(12), pool.Allocate());
+  EXPECT_EQ(tree.num_blocks(), 2);
+  // More of it, and a text that leaves it: the longest beginning counts.
+  std::vector<PositionKey> other = keys;
+  other[30].value = 7;
+  BlockRef full = pool.Allocate();
+  tree.Insert(one, Span(other), full);
+  EXPECT_EQ(tree.FindBeginning(one, all).count, 30);
+  EXPECT_TRUE(tree.FindBeginning(one, all).block == full);
+}
+
+TEST(PrefixTree, BlocksThatAreNotFullAreGivenBackLikeOthers) {
+  BlockPool pool(64, 2);
+  PrefixTree tree(pool);
+  const std::vector<PositionKey> keys = Keys(1);
+  tree.InsertPartial(tree.Root(""), std::span(keys).first(3), pool.Allocate());
+  EXPECT_EQ(pool.num_idle(), 1);
+  BlockRef one = pool.Allocate(), two = pool.Allocate();
+  EXPECT_EQ(tree.num_blocks(), 0);
+  EXPECT_EQ(tree.FindBeginning(tree.Root(""), keys).count, 0);
+  EXPECT_EQ(pool.num_idle(), 0);
+}
+
 TEST(PrefixTree, NameSpacesShareNothing) {
   BlockPool pool(64, 16);
   PrefixTree tree(pool);

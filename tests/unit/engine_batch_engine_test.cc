@@ -306,6 +306,17 @@ void ExpectNothingHeld(const Service& service) {
   EXPECT_EQ(stats.waiting + stats.running, 0);
 }
 
+// Positions in which two prompts begin alike.
+int64_t CommonTokens(const BatchEngine& service, const ServiceRequest& one,
+                     const ServiceRequest& two) {
+  const auto keys = [&](const Request& request) {
+    const Pipeline& pipeline = service.pipeline();
+    return pipeline.KeysOf(request, pipeline.LayOut(pipeline.BuildPrompt(request),
+                                                    pipeline.CountImageTokens(request)));
+  };
+  return CommonPrefix(keys(one.request), keys(two.request));
+}
+
 TEST_P(ThreadedBatchEngine, WhatWasReadBeforeIsNotReadAgain) {
   const auto service = MakeEngine(OptionsOf(GetParam()));
   std::vector<ServiceRequest> requests = MixedRequests(GetParam());
@@ -315,15 +326,20 @@ TEST_P(ThreadedBatchEngine, WhatWasReadBeforeIsNotReadAgain) {
   for (size_t i = 0; i < requests.size(); ++i) {
     SCOPED_TRACE(i);
     ExpectSameBits(again[i], first[i]);
-    const int64_t full = (again[i].result.prompt_tokens - 1) / kKeyBlock * kKeyBlock;
-    EXPECT_EQ(again[i].result.cached_tokens, full);
+    EXPECT_EQ(again[i].result.cached_tokens, again[i].result.prompt_tokens - 1);
   }
-  // The next turn finds the answer, too, and another name space finds nothing.
+  // Another question about the same picture pays what differs, the next turn finds the answer, too,
+  // and another name space finds nothing.
+  ServiceRequest second = requests[0];
+  second.request.query = "What is there?";
+  const Outcome asked = RunAll(*service, {second})[0];
+  ExpectSameBits(asked, RunAll(*MakeEngine(OptionsOf(GetParam())), {second})[0]);
+  EXPECT_EQ(asked.result.cached_tokens, CommonTokens(*service, requests[0], second));
   ServiceRequest next = requests[0];
   next.request.history = {{"<ImageHere>" + next.request.query, first[0].text}};
   next.request.query = "And now?";
   const Outcome turn = RunAll(*service, {next})[0];
-  EXPECT_GE(turn.result.cached_tokens, first[0].result.prompt_tokens / kKeyBlock * kKeyBlock);
+  EXPECT_GE(turn.result.cached_tokens, first[0].result.prompt_tokens);
   EXPECT_LE(service->Stats().tower_seconds, tower_seconds) << "no picture is looked at again";
   requests[0].cache_space = "other";
   const Outcome other = RunAll(*service, {requests[0]})[0];
@@ -348,6 +364,8 @@ TEST_P(ThreadedBatchEngine, TheSamePromptAtTheSameTimeIsReadOnce) {
   const int64_t tokens = alone.result.prompt_tokens;
   const int64_t rest = tokens - (tokens - 1) / kKeyBlock * kKeyBlock;
   EXPECT_EQ(read, tokens - rest + 4 * rest);
+  // Afterwards only the last position, whose output is wanted.
+  EXPECT_EQ(RunAll(*service, {request})[0].result.cached_tokens, tokens - 1);
   ExpectNothingHeld(*service);
 }
 

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <ostream>
 
 #include "engine/picture_encoding.h"
 
@@ -12,6 +13,8 @@ struct Case {
   const char* picture;
   int hd_num;
 };
+
+void PrintTo(const Case& what, std::ostream* out) { *out << what.model; }
 
 class PictureInPieces : public ::testing::TestWithParam<Case> {};
 
