@@ -181,6 +181,17 @@ class Limits(ProgramTest):
             for connection in held:
                 connection.close()
 
+    def test_bench_counts_answers_and_refusals(self):
+        with Server("--max-running", 1, "--max-waiting", 1) as server:
+            done = run("bench", "serve", "--url", f"http://127.0.0.1:{server.port}", "--clients", 6,
+                       "--requests", 24, "--image", SHAPES, "--vary", "--json")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            load = json.loads(done.stdout)
+            self.assertGreater(load["answers"], 0)
+            self.assertEqual(set(load["failed"]), {"429"})
+            self.assertEqual(load["answers"] + load["failed"]["429"], 24)
+            self.assertGreater(load["longest_gap_seconds"]["max"], 0)
+
 
 def stream(server, **fields):
     """Asks for a stream and returns the connection, with nothing read of it."""
