@@ -108,7 +108,7 @@ Matrix Decoder::Logits(ConstMatrixView hidden, const Compute& compute) const {
   Matrix normed(hidden.rows, config_.hidden_size);
   RmsNorm(hidden, final_norm_.data(), config_.rms_norm_eps, normed, compute);
   Matrix logits(hidden.rows, config_.vocab_size);
-  Multiply(normed, output_, logits, /*accumulate=*/false, compute);
+  Multiply(normed, output_, logits, /*accumulate=*/false, {}, compute);
   return logits;
 }
 

@@ -10,12 +10,6 @@
 
 namespace ixc {
 
-// Rows [begin, end) of a matrix of token activations.
-struct RowRange {
-  int64_t begin = 0;
-  int64_t end = 0;
-};
-
 // y = x W^T + b
 struct Linear {
   PackedMatrix weight;      // [n, k]

@@ -6,13 +6,13 @@
 namespace ixc {
 
 void Multiply(ConstMatrixView x, const WeightMatrix& w, MatrixView y, bool accumulate,
-              const Compute& compute) {
+              std::span<const LowRankTerm> low_rank, const Compute& compute) {
   if (const auto* integers = std::get_if<QuantizedMatrix>(&w)) {
-    return QuantizedGemm(x, *integers, y, {nullptr, accumulate}, compute);
+    return QuantizedGemm(x, *integers, y, {nullptr, accumulate}, compute, low_rank);
   }
   GemmEpilogue epilogue;
   epilogue.accumulate = accumulate;
-  Gemm(x, std::get<PackedMatrix>(w), y, epilogue, compute);
+  Gemm(x, std::get<PackedMatrix>(w), y, epilogue, compute, low_rank);
 }
 
 int64_t NumWeights(const WeightMatrix& w) {

@@ -1,6 +1,7 @@
 // The matrix of a linear layer: floats as stored, or integers with scales.
 #pragma once
 
+#include <span>
 #include <string>
 #include <variant>
 
@@ -11,9 +12,9 @@ namespace ixc {
 
 using WeightMatrix = std::variant<PackedMatrix, QuantizedMatrix>;
 
-// y = x W^T or, with `accumulate`, y += x W^T
+// y = x W^T or, with `accumulate`, y += x W^T; then the low-rank terms.
 void Multiply(ConstMatrixView x, const WeightMatrix& w, MatrixView y, bool accumulate,
-              const Compute& compute);
+              std::span<const LowRankTerm> low_rank, const Compute& compute);
 
 int64_t NumWeights(const WeightMatrix& w);
 // Read by one product, scales included.

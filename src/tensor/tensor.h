@@ -50,6 +50,17 @@ struct BasicMatrixView {
 using MatrixView = BasicMatrixView<float>;
 using ConstMatrixView = BasicMatrixView<const float>;
 
+// Rows [begin, end) of a matrix.
+struct RowRange {
+  int64_t begin = 0;
+  int64_t end = 0;
+
+  bool empty() const { return begin >= end; }
+  RowRange Within(RowRange other) const {
+    return {begin > other.begin ? begin : other.begin, end < other.end ? end : other.end};
+  }
+};
+
 // An owned, 64-byte aligned float32 matrix [rows, cols] without padding between rows.
 // Contents are unspecified until written.
 class Matrix {

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "kernels/gemm/gemm_table.h"
 #include "unit/kernels_test_util.h"
+#include "unit/low_rank_cases.h"
 
 namespace ixc {
 
@@ -106,6 +107,31 @@ TEST_P(GemmRowTest, MeetsTheScalarRow) {
   }
 }
 
+// In the product's own tasks and as products behind it: the same bits.
+TEST_P(GemmRowTest, LowRankTermsAreThoseOfProductsBehindIt) {
+  const GemmKernel& kernel = GetParam();
+  IXC_SKIP_IF_UNSUPPORTED(kernel.isa);
+  const Compute compute{kernel.isa, &Pool()};
+  const int64_t k = 300;
+  for (int64_t rows : {1, 3, 12, 13, 29, 200, 1300}) {
+    if (rows < kernel.min_rows || rows > kernel.max_rows || (SmallGrid() && rows > 200)) continue;
+    for (int64_t n : {20, 150, 700}) {
+      if (rows == 1300 && (n > 20 || kernel.isa == Isa::kScalar)) continue;
+      for (int64_t rank : {5, 16, 270}) {
+        const PackedMatrix w = PackRandom(n, k, kernel.dtype, 3);
+        const LowRankCase low_rank(rows, n, k, rank);
+        StridedMatrix x(rows, k, k + 1, 1e30f), y(rows, n, n + 2, 7), twin(rows, n, n + 2, 7);
+        Fill(x.view, 5);
+        kernel.run({x.view, &w, y.view, {}, low_rank.terms}, compute);
+        kernel.run({x.view, &w, twin.view, {}}, compute);
+        AddLowRank(x.view, low_rank.terms, twin.view, compute);
+        ASSERT_TRUE(SameBits(y.values, twin.values))
+            << rows << " rows, n " << n << ", rank " << rank;
+      }
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Table, GemmRowTest,
                          testing::ValuesIn(GemmKernels().begin(), GemmKernels().end()),
                          RowName<GemmKernel>);
@@ -171,6 +197,54 @@ TEST(Gemm, ResultsDoNotDependOnRowsOrThreads) {
         }
       }
     }
+  }
+}
+
+TEST(Gemm, LowRankTermsMeetTheSumInDouble) {
+  const int64_t rows = 40, n = 50, k = 70, rank = 9;
+  const PackedMatrix w = PackRandom(n, k, DType::kF32, 1);
+  const LowRankCase low_rank(rows, n, k, rank);
+  for (Isa isa : SupportedIsas()) {
+    StridedMatrix x(rows, k, k, 0), y(rows, n, n, 0), plain(rows, n, n, 0);
+    Fill(x.view, 3);
+    Gemm(x.view, w, y.view, {}, {isa, &Pool()}, low_rank.terms);
+    Gemm(x.view, w, plain.view, {}, {isa, &Pool()});
+    std::vector<double> expected(plain.values.begin(), plain.values.end());
+    for (const LowRankTerm& term : low_rank.terms) {
+      const std::vector<double> a = Unpack(*term.a), b = Unpack(*term.b);
+      for (const RowRange& range : term.rows) {
+        for (int64_t row = range.begin; row < range.end; ++row) {
+          for (int64_t r = 0; r < term.a->n; ++r) {
+            const double low = Dot(x.view.Row(row), a, r, k).value;
+            for (int64_t j = 0; j < term.b->n; ++j) {
+              expected[static_cast<size_t>(row * n + term.first_output + j)] +=
+                  static_cast<double>(term.scale) * low * b[static_cast<size_t>(j * term.a->n + r)];
+            }
+          }
+        }
+      }
+    }
+    // Terms are sums of ten products of values below 10: far below this where something is amiss.
+    for (size_t i = 0; i < expected.size(); ++i) ASSERT_NEAR(y.values[i], expected[i], 2e-5);
+    // The row between the two pictures and the first and last have the ordinary LoRA only.
+    EXPECT_EQ(low_rank.images[0].end + 1, low_rank.images[1].begin);
+  }
+}
+
+// So many inputs that packed activations of all rows are more than a pass takes.
+TEST(Gemm, LowRankTermsInSeveralPasses) {
+  const int64_t rows = 200, n = 40, k = 35000;
+  const PackedMatrix w = PackRandom(n, k, DType::kF16, 3);
+  const LowRankCase low_rank(rows, n, k, 5);
+  StridedMatrix x(rows, k, k, 0);
+  Fill(x.view, 5);
+  for (Isa isa : SupportedIsas()) {
+    const Compute compute{isa, &Pool()};
+    StridedMatrix y(rows, n, n, 7), twin(rows, n, n, 7);
+    Gemm(x.view, w, y.view, {}, compute, low_rank.terms);
+    Gemm(x.view, w, twin.view, {}, compute);
+    AddLowRank(x.view, low_rank.terms, twin.view, compute);
+    EXPECT_TRUE(SameBits(y.values, twin.values)) << Name(isa);
   }
 }
 

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "kernels/qgemm/qgemm_table.h"
 #include "unit/kernels_test_util.h"
+#include "unit/low_rank_cases.h"
 
 namespace ixc {
 
@@ -276,6 +277,27 @@ TEST_P(QGemmRowTest, SeveralBlocksOfRows) {
   }
 }
 
+TEST_P(QGemmRowTest, LowRankTermsAreThoseOfProductsBehindIt) {
+  const QGemmKernel& kernel = GetParam();
+  IXC_SKIP_IF_UNSUPPORTED(kernel.isa);
+  const Compute compute{kernel.isa, &Pool()};
+  const int64_t k = 200;
+  for (QuantScheme scheme : SchemesOf(kernel.layout)) {
+    for (int64_t rows : {1, 5, 13, 40, 200, 1300}) {
+      if (rows < kernel.min_rows || rows > kernel.max_rows || (SmallGrid() && rows > 40)) continue;
+      const int64_t n = rows < 1000 ? 300 : 50;
+      const QuantizedMatrix w = PackRandom({scheme, n, k, scheme == QuantScheme::kW4 ? 32 : 0}, 3);
+      const LowRankCase low_rank(rows, n, k, 21);
+      StridedMatrix x(rows, k, k + 1, 1e30f), y(rows, n, n + 2, 7), twin(rows, n, n + 2, 7);
+      Fill(x.view, 5);
+      kernel.run({x.view, &w, y.view, {}, low_rank.terms}, compute);
+      kernel.run({x.view, &w, twin.view, {}}, compute);
+      AddLowRank(x.view, low_rank.terms, twin.view, compute);
+      ASSERT_TRUE(SameBits(y.values, twin.values)) << Name(scheme) << ", " << rows << " rows";
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Table, QGemmRowTest,
                          testing::ValuesIn(QGemmKernels().begin(), QGemmKernels().end()),
                          RowName<QGemmKernel>);
@@ -303,6 +325,23 @@ TEST(QuantizedGemm, ResultsDoNotDependOnRowsThreadsOrInstructionSet) {
         }
       }
     }
+  }
+}
+
+// So many inputs that packed activations of all rows are more than a pass takes.
+TEST(QuantizedGemm, LowRankTermsInSeveralPasses) {
+  const int64_t rows = 200, n = 40, k = 35000;
+  const QuantizedMatrix w = PackRandom({QuantScheme::kW8A8D, n, k, 0}, 3);
+  const LowRankCase low_rank(rows, n, k, 5);
+  StridedMatrix x(rows, k, k, 0);
+  Fill(x.view, 5);
+  for (Isa isa : SupportedIsas()) {
+    const Compute compute{isa, &Pool()};
+    StridedMatrix y(rows, n, n, 7), twin(rows, n, n, 7);
+    QuantizedGemm(x.view, w, y.view, {}, compute, low_rank.terms);
+    QuantizedGemm(x.view, w, twin.view, {}, compute);
+    AddLowRank(x.view, low_rank.terms, twin.view, compute);
+    EXPECT_TRUE(SameBits(y.values, twin.values)) << Name(isa);
   }
 }
 

@@ -34,14 +34,19 @@ const GemmKernel& ChooseGemm(DType dtype, int64_t rows, Isa isa) {
   return *best;
 }
 
+const GemmIsa* BlockedIsa(Isa isa) {
+  if (isa >= Isa::kAvx512) return &kGemmAvx512;
+  return isa >= Isa::kAvx2 ? &kGemmAvx2 : nullptr;
+}
+
 void Gemm(ConstMatrixView x, const PackedMatrix& w, MatrixView y, const GemmEpilogue& epilogue,
-          const Compute& compute) {
+          const Compute& compute, std::span<const LowRankTerm> low_rank) {
   if (x.cols != w.k || y.cols != w.n || x.rows != y.rows) {
     Fail("matrix product of x [{}, {}] with weights [{}, {}] into y [{}, {}]: shapes do not fit",
          x.rows, x.cols, w.n, w.k, y.rows, y.cols);
   }
   if (x.rows == 0 || w.n == 0) return;
-  ChooseGemm(w.dtype, x.rows, compute.isa).run({x, &w, y, epilogue}, compute);
+  ChooseGemm(w.dtype, x.rows, compute.isa).run({x, &w, y, epilogue, low_rank}, compute);
 }
 
 }  // namespace ixc

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "kernels/compute.h"
+#include "kernels/gemm/low_rank.h"
 #include "kernels/gemm/packed_matrix.h"
 
 namespace ixc {
@@ -23,8 +24,9 @@ struct GemmEpilogue {
   bool accumulate = false;  // y += instead of y =
 };
 
-// Any number of rows, also 0. y may not overlap x.
+// Any number of rows, also 0. y may not overlap x. The low-rank terms are added at the end; rows of
+// theirs lie within x, columns within y.
 void Gemm(ConstMatrixView x, const PackedMatrix& w, MatrixView y, const GemmEpilogue& epilogue,
-          const Compute& compute);
+          const Compute& compute, std::span<const LowRankTerm> low_rank = {});
 
 }  // namespace ixc

@@ -69,6 +69,7 @@ void GemmPlain(const GemmCall& call, const Compute& compute) {
       }
     }
   });
+  AddLowRank(call.x, call.low_rank, call.y, compute);
 }
 
 void PackPanelScalar(const PackPanel& call) {

@@ -8,12 +8,13 @@
 
 namespace ixc {
 
-// One product: y = epilogue(x W^T), at least one row.
+// One product: y = epilogue(x W^T), then the low-rank terms; at least one row.
 struct GemmCall {
   ConstMatrixView x;
   const PackedMatrix* w;
   MatrixView y;
   GemmEpilogue epilogue;
+  std::span<const LowRankTerm> low_rank = {};
 
   // The epilogue of at most `width` outputs of one row, from output `first` on.
   GemmEpilogueRow EpilogueRow(const float* acc, int64_t row, int64_t first, int64_t width) const {
@@ -28,6 +29,11 @@ struct GemmCall {
             epilogue.accumulate};
   }
 };
+
+// The index of a dtype in the tables of a GemmIsa.
+inline int TypeIndex(DType dtype) {
+  return dtype == DType::kF32 ? kTypeF32 : dtype == DType::kF16 ? kTypeF16 : kTypeBF16;
+}
 
 // How the weights lie; kernels with the same id read the same copy.
 enum class Packing : uint8_t { kPanels16 };
@@ -53,6 +59,9 @@ const GemmKernel& ChooseGemm(DType dtype, int64_t rows, Isa isa);
 void GemmPlain(const GemmCall& call, const Compute& compute);
 void RunGemmBlocked(const GemmIsa& isa, const GemmCall& call, const Compute& compute);
 void RunGemmFewRows(const GemmIsa& isa, const GemmCall& call, const Compute& compute);
+
+// What products of many rows run with up to `isa`; null for the scalar one.
+const GemmIsa* BlockedIsa(Isa isa);
 
 template <const GemmIsa& isa>
 void GemmBlocked(const GemmCall& call, const Compute& compute) {

@@ -57,13 +57,14 @@ QGemmEpilogueRow QGemmCall::EpilogueRow(const void* acc, int64_t row, int64_t fi
 }
 
 void QuantizedGemm(ConstMatrixView x, const QuantizedMatrix& w, MatrixView y,
-                   const QuantizedEpilogue& epilogue, const Compute& compute) {
+                   const QuantizedEpilogue& epilogue, const Compute& compute,
+                   std::span<const LowRankTerm> low_rank) {
   if (x.cols != w.k || y.cols != w.n || x.rows != y.rows) {
     Fail("matrix product of x [{}, {}] with {} weights [{}, {}] into y [{}, {}]: shapes do not fit",
          x.rows, x.cols, Name(w.scheme), w.n, w.k, y.rows, y.cols);
   }
   if (x.rows == 0 || w.n == 0) return;
-  ChooseQGemm(w.scheme, x.rows, compute.isa).run({x, &w, y, epilogue}, compute);
+  ChooseQGemm(w.scheme, x.rows, compute.isa).run({x, &w, y, epilogue, low_rank}, compute);
 }
 
 }  // namespace ixc

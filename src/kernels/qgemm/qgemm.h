@@ -6,7 +6,10 @@
 // integer sums have no rounding, and what follows them has one order.
 #pragma once
 
+#include <span>
+
 #include "kernels/compute.h"
+#include "kernels/gemm/low_rank.h"
 #include "kernels/qgemm/quantized_matrix.h"
 #include "tensor/tensor.h"
 
@@ -17,8 +20,10 @@ struct QuantizedEpilogue {
   bool accumulate = false;      // y += instead of y =
 };
 
-// x is [rows, k], y [rows, n], float32; any number of rows, also 0. y may not overlap x.
+// x is [rows, k], y [rows, n], float32; any number of rows, also 0. y may not overlap x. The
+// low-rank terms, in float from the activations as they are, are added at the end.
 void QuantizedGemm(ConstMatrixView x, const QuantizedMatrix& w, MatrixView y,
-                   const QuantizedEpilogue& epilogue, const Compute& compute);
+                   const QuantizedEpilogue& epilogue, const Compute& compute,
+                   std::span<const LowRankTerm> low_rank = {});
 
 }  // namespace ixc

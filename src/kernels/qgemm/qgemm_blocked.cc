@@ -8,12 +8,16 @@
 //
 // and on few rows, where the weights stream past once. Outliers of w8a8s go into the unpacked
 // slice where it holds bytes, and cost next to nothing there; where it holds nibbles, and on few
-// rows, they are added behind it.
+// rows, they are added behind it. Partial LoRA goes behind the tasks of the float product and of
+// this one alike, here from rows that are packed once more, in float.
 #include <algorithm>
 #include <cstring>
+#include <vector>
 
 #include "cpu/scratch.h"
 #include "kernels/blocking.h"
+#include "kernels/gemm/gemm_table.h"
+#include "kernels/gemm/low_rank_tail.h"
 #include "kernels/qgemm/qgemm_table.h"
 
 namespace ixc {
@@ -22,6 +26,8 @@ namespace {
 
 // Packed activations of one pass over the rows stay in L3.
 constexpr int64_t kPackedBytes = int64_t{24} << 20;
+// With low-rank terms: those in float, which are read once from end to end.
+constexpr int64_t kPackedFloatBytes = int64_t{48} << 20;
 
 // A float buffer of scratch memory, handed out piece by piece, 64-byte aligned.
 class Carver {
@@ -96,16 +102,19 @@ void PatchOutliers(const QuantizedMatrix& w, int64_t panel, int64_t k0, int64_t 
 
 class BlockedQGemm {
  public:
-  BlockedQGemm(const QGemmCode& code, const QGemmCall& call)
-      : code_(code), call_(call), w_(*call.w), k_(call.w->PaddedK()) {
+  // `floats` is what low-rank terms run with.
+  BlockedQGemm(const QGemmCode& code, const GemmIsa& floats, const QGemmCall& call)
+      : code_(code), floats_(floats), call_(call), w_(*call.w), k_(call.w->PaddedK()) {
     const int64_t block_rows = code.block_rows > 0 ? code.block_rows : kRowBlock;
     tiles_per_block_ = std::max<int64_t>(1, block_rows / code.tile_rows);
   }
 
   void Run(ThreadPool& pool) {
     const int64_t block_rows = tiles_per_block_ * code_.tile_rows;
-    const int64_t row_bytes = std::max<int64_t>(1, k_ * code_.b_bytes);
-    const int64_t blocks = std::max<int64_t>(1, kPackedBytes / row_bytes / block_rows);
+    const int64_t inputs = std::max<int64_t>(1, k_);
+    int64_t rows = kPackedBytes / (inputs * code_.b_bytes);
+    if (!call_.low_rank.empty()) rows = std::min(rows, kPackedFloatBytes / (inputs * 4));
+    const int64_t blocks = std::max<int64_t>(1, rows / block_rows);
     for (int64_t row = 0; row < call_.x.rows; row += blocks * block_rows) {
       RunPass(row, std::min(blocks * block_rows, call_.x.rows - row), pool);
     }
@@ -117,14 +126,19 @@ class BlockedQGemm {
     rows_ = rows;
     tiles_ = CeilDiv(rows, code_.tile_rows);
     const int64_t padded_rows = tiles_ * code_.tile_rows;
+    const int64_t block_rows = tiles_per_block_ * code_.tile_rows;
+    LowRankTail tail(floats_, call_.low_rank, first_row, rows, block_rows);
+    TiledRows x(floats_, rows, block_rows, w_.k);
+    const int64_t tail_floats = tail.empty() ? 0 : x.NumFloats() + tail.NumFloats();
     const int64_t bytes = Carver::Padded(padded_rows * k_ * code_.b_bytes) +
                           2 * Carver::Padded(padded_rows * 4) +
                           Carver::Padded(padded_rows * w_.NumGroups() * 4);
-    Carver shared(ThreadScratch(ScratchUse::kShared, bytes / 4));
+    Carver shared(ThreadScratch(ScratchUse::kShared, bytes / 4 + tail_floats));
     packed_ = shared.Take<uint8_t>(padded_rows * k_ * code_.b_bytes);
     row_scale_ = shared.Take<float>(padded_rows);
     row_sum_ = shared.Take<int32_t>(padded_rows);
     group_sums_ = shared.Take<int32_t>(padded_rows * w_.NumGroups());
+    if (!tail.empty()) PrepareTail(tail, x, shared.Take<float>(tail_floats), pool);
     pool.ParallelFor(tiles_, 2, [&](int64_t begin, int64_t end) {
       for (int64_t tile = begin; tile < end; ++tile) PackTile(tile);
     });
@@ -132,8 +146,26 @@ class BlockedQGemm {
     chunk_panels_ = ChunkPanels(w_.NumPanels(), row_blocks, pool.num_threads());
     const int64_t chunks = CeilDiv(w_.NumPanels(), chunk_panels_);
     pool.ParallelFor(chunks * row_blocks, 1, [&](int64_t begin, int64_t end) {
-      for (int64_t task = begin; task < end; ++task) RunTask(task / row_blocks, task % row_blocks);
+      for (int64_t task = begin; task < end; ++task) {
+        RunTask(task / row_blocks, task % row_blocks);
+        const int64_t output = task / row_blocks * chunk_panels_ * 16;
+        tail.AddTo(call_.y, task % row_blocks, output, output + chunk_panels_ * 16);
+      }
     });
+  }
+
+  void PrepareTail(LowRankTail& tail, TiledRows& x, float* memory, ThreadPool& pool) const {
+    x.UseMemory(memory);
+    std::vector<int64_t> wanted;
+    for (int64_t block = 0; block < x.num_blocks(); ++block) {
+      const TileSpan tiles = tail.Wanted(x, block);
+      for (int64_t tile = tiles.first; tile < tiles.last; ++tile) wanted.push_back(tile);
+    }
+    const ConstMatrixView rows = call_.x.Rows(first_row_, rows_);
+    pool.ParallelFor(static_cast<int64_t>(wanted.size()), 4, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) x.Pack(wanted[static_cast<size_t>(i)], rows);
+    });
+    tail.Prepare(x, memory + x.NumFloats(), pool);
   }
 
   // Where the packed activations of one tile start, for the k block from k0 on of `depth` inputs.
@@ -305,6 +337,7 @@ class BlockedQGemm {
   }
 
   const QGemmCode& code_;
+  const GemmIsa& floats_;
   const QGemmCall& call_;
   const QuantizedMatrix& w_;
   const int64_t k_;
@@ -369,7 +402,7 @@ void AddOutliers(const QuantizedMatrix& w, int64_t panel, const FewActivations& 
 }  // namespace
 
 void RunQGemmBlocked(const QGemmCode& code, const QGemmCall& call, const Compute& compute) {
-  BlockedQGemm(code, call).Run(*compute.pool);
+  BlockedQGemm(code, *BlockedIsa(compute.isa), call).Run(*compute.pool);
 }
 
 void RunQGemmFewRows(const QGemmCode& code, const QGemmCall& call, const Compute& compute) {
@@ -404,6 +437,7 @@ void RunQGemmFewRows(const QGemmCode& code, const QGemmCall& call, const Compute
       }
     }
   });
+  AddLowRank(call.x, call.low_rank, call.y, compute);
 }
 
 }  // namespace ixc

@@ -144,6 +144,7 @@ void QGemmPlain(const QGemmCall& call, const Compute& compute) {
       }
     }
   });
+  AddLowRank(call.x, call.low_rank, call.y, compute);
 }
 
 }  // namespace ixc

@@ -8,12 +8,13 @@
 
 namespace ixc {
 
-// One product, at least one row.
+// One product and the low-rank terms behind it, at least one row.
 struct QGemmCall {
   ConstMatrixView x;
   const QuantizedMatrix* w;
   MatrixView y;
   QuantizedEpilogue epilogue;
+  std::span<const LowRankTerm> low_rank = {};
 
   // The epilogue of at most `width` outputs of one row, from output `first` on.
   QGemmEpilogueRow EpilogueRow(const void* acc, int64_t row, int64_t first, int64_t width) const;
