@@ -47,5 +47,25 @@ TEST(KvCache, WritingAfterTruncateLeavesAForkAlone) {
   EXPECT_EQ(fork.Blocks(1)[0][0], std::byte{1});
 }
 
+// The beginning of somebody's block: what follows it is written anew, and the block stays his.
+TEST(KvCache, AdoptCopyTakesTheBeginningOfABlock) {
+  KvCache owner = CacheOf(kKeyBlock);
+  for (int layer = 0; layer < kLayers; ++layer) {
+    std::memset(owner.Blocks(layer)[0], 3 + layer, kShape.BlockBytes());
+  }
+  KvCache cache = CacheOf(kKeyBlock);
+  cache.AdoptCopy(owner.Block(0), 5);
+  EXPECT_EQ(cache.length(), kKeyBlock + 5);
+  for (int layer = 0; layer < kLayers; ++layer) {
+    ASSERT_EQ(cache.Blocks(layer).size(), 2u);
+    std::byte* const copy = cache.Blocks(layer)[1];
+    EXPECT_EQ(std::memcmp(copy, owner.Blocks(layer)[0], kShape.BlockBytes()), 0);
+    std::memset(copy, 9, kShape.BlockBytes());
+    EXPECT_EQ(owner.Blocks(layer)[0][0], std::byte(3 + layer));
+  }
+  cache.Reserve(2 * kKeyBlock);
+  EXPECT_EQ(cache.num_blocks(), 2) << "the copied block has room for the rest";
+}
+
 }  // namespace
 }  // namespace ixc
