@@ -1,5 +1,6 @@
 #include "model/quantized_loader.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -175,6 +176,9 @@ void AddPart(const WeightSource& source, QuantScheme scheme, int64_t group, cons
 
 // -128 is no weight of these schemes, and not every kernel has room for it.
 void CheckRow(std::span<const int8_t> weights, int64_t row) {
+  int8_t smallest = 0;
+  for (int8_t weight : weights) smallest = std::min(smallest, weight);
+  if (smallest > -128) return;
   for (size_t i = 0; i < weights.size(); ++i) {
     if (weights[i] == -128) Fail("quantized weight [{}, {}] is -128; wanted -127 to 127", row, i);
   }
@@ -186,10 +190,15 @@ void CopyRow(const std::byte* from, std::span<int8_t> to, int64_t row) {
 }
 
 void UnpackNibbles(const std::byte* from, std::span<int8_t> to) {
-  for (size_t i = 0; i < to.size(); ++i) {
-    const int byte = static_cast<int>(from[i / 2]);
-    to[i] = static_cast<int8_t>((i % 2 == 0 ? byte & 15 : byte >> 4) - 8);
+  const auto low = [](std::byte byte) {
+    return static_cast<int8_t>(int(byte & std::byte{15}) - 8);
+  };
+  const size_t pairs = to.size() / 2;
+  for (size_t i = 0; i < pairs; ++i) {
+    to[2 * i] = low(from[i]);
+    to[2 * i + 1] = low(from[i] >> 4);
   }
+  if (to.size() % 2 != 0) to.back() = low(from[pairs]);
 }
 
 void CopyGroups(const std::byte* from, int64_t count, std::span<float> to) {

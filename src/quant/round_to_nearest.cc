@@ -1,6 +1,7 @@
 #include "quant/round_to_nearest.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <vector>
 
@@ -12,16 +13,17 @@ namespace ixc {
 
 namespace {
 
-// The element of largest magnitude; 0 of none.
+// The element of largest magnitude, of several the first; 0 of none.
 float Extreme(std::span<const float> weights) {
-  float extreme = 0.0f;
+  const float largest = LargestMagnitude(weights);
   for (float weight : weights) {
-    if (std::fabs(weight) > std::fabs(extreme)) extreme = weight;
+    if (std::fabs(weight) == largest) return weight;
   }
-  return extreme;
+  return 0.0f;
 }
 
 void CheckFinite(std::span<const float> weights, int64_t row) {
+  if (std::isfinite(LargestMagnitude(weights))) return;
   for (size_t i = 0; i < weights.size(); ++i) {
     if (std::isfinite(weights[i])) continue;
     Fail("weight [{}, {}] is {}: only finite weights can be quantized; see 'ixc inspect --verify'",
@@ -31,8 +33,18 @@ void CheckFinite(std::span<const float> weights, int64_t row) {
 
 }  // namespace
 
+// As integers magnitudes have the same order, and a loop that finds the largest becomes vector
+// instructions, which the compiler does not dare with floats.
+float LargestMagnitude(std::span<const float> weights) {
+  int32_t largest = 0;
+  for (float weight : weights) {
+    largest = std::max(largest, std::bit_cast<int32_t>(weight) & 0x7fffffff);
+  }
+  return std::bit_cast<float>(largest);
+}
+
 float ScaleEightBits(std::span<const float> weights) {
-  return std::max(std::fabs(Extreme(weights)) / 127.0f, 0x1p-23f);
+  return std::max(LargestMagnitude(weights) / 127.0f, 0x1p-23f);
 }
 
 void RoundToScale(std::span<const float> weights, float scale, std::span<int8_t> q) {
@@ -54,9 +66,13 @@ void RoundToFourBits(std::span<const float> weights, int64_t group, std::span<in
     const auto part = weights.subspan(begin, std::min(size, weights.size() - begin));
     const float scale = ToFloat(ToHalf(Extreme(part) / -8.0f));
     scales[g] = scale;
+    const auto rounded = q.subspan(begin, part.size());
+    if (scale == 0.0f) {
+      std::fill(rounded.begin(), rounded.end(), int8_t{0});
+      continue;
+    }
     for (size_t i = 0; i < part.size(); ++i) {
-      const float nearest = RoundClamped(part[i] / scale, -8.0f, 7.0f);
-      q[begin + i] = scale == 0.0f ? int8_t{0} : static_cast<int8_t>(nearest);
+      rounded[i] = static_cast<int8_t>(RoundClamped(part[i] / scale, -8.0f, 7.0f));
     }
   }
 }
