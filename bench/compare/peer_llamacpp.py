@@ -1,11 +1,13 @@
-"""llama.cpp through cyllama: a GGUF file with made-up weights is written once and kept."""
+"""llama.cpp's own llama-bench, compiled by setup.sh, on a GGUF file with made-up weights that is written
+once and kept."""
+import json
 import os
 import pathlib
+import subprocess
+import sys
 
-import cyllama
 import gguf
 import numpy as np
-from cyllama.llama import llama_cpp
 
 import shapes
 
@@ -57,6 +59,16 @@ def write_model(path, kind, layers):
     writer.close()
 
 
+def bench(options, path, what):
+    """One figure, after llama-bench's own run to warm up."""
+    program = pathlib.Path(sys.prefix) / "llama" / "bin" / "llama-bench"
+    # With embeddings every token has an output: else the last layer would leave out all but one.
+    command = [program, "-m", path, "-t", options.threads, "-r", 1, "-embd", 1, "-o", "jsonl", *what]
+    done = subprocess.run(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                          text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
 def main():
     options = shapes.arguments(TYPES)
     path = pathlib.Path(options.work) / f"layers{options.layers}-{options.type}.gguf"
@@ -64,34 +76,12 @@ def main():
         unfinished = path.with_suffix(".tmp")
         write_model(unfinished, options.type, options.layers)
         os.rename(unfinished, path)
-    llama_cpp.disable_logging()
-    llama_cpp.ggml_backend_load_all()
-    llama_cpp.llama_backend_init()
-    model = llama_cpp.LlamaModel(str(path), llama_cpp.LlamaModelParams())
-    params = llama_cpp.LlamaContextParams()
-    params.n_ctx = options.tokens + 64
-    params.n_batch = options.tokens
-    params.n_threads = params.n_threads_batch = options.threads
-    context = llama_cpp.LlamaContext(model, params)
-    position = 0
-
-    def feed(count):
-        nonlocal position
-        batch = llama_cpp.LlamaBatch(n_tokens=count, embd=0, n_seq_max=1)
-        for i in range(count):
-            # Output for every token: else the last layer would leave out all but one.
-            batch.add(1 + i % 200, position + i, [0], True)
-        context.decode(batch)
-        context.synchronize()
-        position += count
-
-    def prefill():
-        nonlocal position
-        context.kv_cache_clear()
-        position = 0
-        feed(options.tokens)
-
-    shapes.report(options, f"llama.cpp of cyllama {cyllama.__version__}", prefill, lambda: feed(1))
+    prefill = bench(options, path, ["-p", options.tokens, "-n", 0])
+    decode = bench(options, path, ["-p", 0, "-n", shapes.DECODE_STEPS, "-d", options.tokens])
+    print(json.dumps({
+        "version": f"llama.cpp build {prefill['build_number']}",
+        "prefill": options.tokens / prefill["avg_ts"] / options.layers,
+        "decode": 1 / decode["avg_ts"] / options.layers}))
 
 
 if __name__ == "__main__":
