@@ -13,6 +13,7 @@ import shapes
 
 TYPES = {"f16": gguf.GGMLQuantizationType.F16, "q8_0": gguf.GGMLQuantizationType.Q8_0,
          "q4_0": gguf.GGMLQuantizationType.Q4_0}
+LLAMA = pathlib.Path(sys.prefix) / "llama"
 
 
 def write_model(path, kind, layers):
@@ -61,7 +62,7 @@ def write_model(path, kind, layers):
 
 def bench(options, path, what):
     """One figure, after llama-bench's own run to warm up."""
-    program = pathlib.Path(sys.prefix) / "llama" / "bin" / "llama-bench"
+    program = LLAMA / "bin" / "llama-bench"
     # With embeddings every token has an output: else the last layer would leave out all but one.
     command = [program, "-m", path, "-t", options.threads, "-r", 1, "-embd", 1, "-o", "jsonl", *what]
     done = subprocess.run(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
@@ -79,7 +80,7 @@ def main():
     prefill = bench(options, path, ["-p", options.tokens, "-n", 0])
     decode = bench(options, path, ["-p", 0, "-n", shapes.DECODE_STEPS, "-d", options.tokens])
     print(json.dumps({
-        "version": f"llama.cpp build {prefill['build_number']}",
+        "version": (LLAMA / "version").read_text().strip(),
         "prefill": options.tokens / prefill["avg_ts"] / options.layers,
         "decode": 1 / decode["avg_ts"] / options.layers}))
 

@@ -23,6 +23,7 @@ if [ ! -x "$folder/llama/bin/llama-bench" ]; then
     -DLLAMA_BUILD_EXAMPLES=OFF -DLLAMA_BUILD_SERVER=OFF -DLLAMA_CURL=OFF >"$folder/llama.log"
   cmake --build "$folder/llama" --target llama-bench >>"$folder/llama.log" ||
     { tail -n 20 "$folder/llama.log" >&2; exit 1; }
+  echo "llama.cpp ${llama_cpp%%.*}" >"$folder/llama/version"
 fi
 "$folder/bin/pip" list 2>/dev/null | grep -iE '^(gguf|numpy|openvino|torch) '
-echo "llama.cpp $llama_cpp"
+cat "$folder/llama/version"

@@ -76,22 +76,21 @@ void MoveOutliers(std::span<int8_t> weights, std::vector<uint32_t>& outliers) {
 // eight turns the highest of them over.
 void PackRow(QuantizedMatrix& w, int64_t row, std::span<const int8_t> weights) {
   constexpr size_t kLine = 64;
-  std::byte* to = w.data.data() + static_cast<size_t>(row / 16) * w.PanelBytes() +
-                  static_cast<size_t>(row % 16) * 4;
-  const int8_t* from = weights.data();
-  const int8_t* const end = from + weights.size();
+  std::byte* const panel = w.data.data() + static_cast<size_t>(row / 16) * w.PanelBytes();
+  size_t at = static_cast<size_t>(row % 16) * 4;
+  const size_t count = weights.size();
   if (!w.has_nibbles()) {
-    for (; from < end; from += 4, to += kLine) {
-      const uint32_t word = LoadFour(from) ^ 0x80808080u;
-      std::memcpy(to, &word, sizeof word);
+    for (size_t i = 0; i < count; i += 4, at += kLine) {
+      const uint32_t word = LoadFour(&weights[i]) ^ 0x80808080u;
+      std::memcpy(panel + at, &word, sizeof word);
     }
     return;
   }
-  for (; from < end; from += 8, to += kLine) {
-    const uint32_t low = LoadFour(from) & 0x0f0f0f0fu;
-    const uint32_t high = LoadFour(from + 4) & 0x0f0f0f0fu;
+  for (size_t i = 0; i < count; i += 8, at += kLine) {
+    const uint32_t low = LoadFour(&weights[i]) & 0x0f0f0f0fu;
+    const uint32_t high = LoadFour(&weights[i + 4]) & 0x0f0f0f0fu;
     const uint32_t word = (low | high << 4) ^ 0x88888888u;
-    std::memcpy(to, &word, sizeof word);
+    std::memcpy(panel + at, &word, sizeof word);
   }
 }
 
