@@ -330,6 +330,7 @@ TEST(QuantizedGemm, ResultsDoNotDependOnRowsThreadsOrInstructionSet) {
 
 // So many inputs that packed activations of all rows are more than a pass takes.
 TEST(QuantizedGemm, LowRankTermsInSeveralPasses) {
+  if (SmallGrid()) return;  // nothing of it is a matter of the instruction set
   const int64_t rows = 200, n = 40, k = 35000;
   const QuantizedMatrix w = PackRandom({QuantScheme::kW8A8D, n, k, 0}, 3);
   const LowRankCase low_rank(rows, n, k, 5);
