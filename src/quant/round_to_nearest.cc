@@ -13,6 +13,17 @@ namespace ixc {
 
 namespace {
 
+// The largest |w|, or what is not finite; 0 of none. As integers magnitudes have the same order,
+// and a loop that finds the largest becomes vector instructions, which the compiler does not dare
+// with floats.
+float LargestMagnitude(std::span<const float> weights) {
+  int32_t largest = 0;
+  for (float weight : weights) {
+    largest = std::max(largest, std::bit_cast<int32_t>(weight) & 0x7fffffff);
+  }
+  return std::bit_cast<float>(largest);
+}
+
 // The element of largest magnitude, of several the first; 0 of none.
 float Extreme(std::span<const float> weights) {
   const float largest = LargestMagnitude(weights);
@@ -23,24 +34,19 @@ float Extreme(std::span<const float> weights) {
 }
 
 void CheckFinite(std::span<const float> weights, int64_t row) {
-  if (std::isfinite(LargestMagnitude(weights))) return;
-  for (size_t i = 0; i < weights.size(); ++i) {
-    if (std::isfinite(weights[i])) continue;
-    Fail("weight [{}, {}] is {}: only finite weights can be quantized; see 'ixc inspect --verify'",
-         row, i, weights[i]);
-  }
+  const size_t i = FirstNotFinite(weights);
+  if (i == weights.size()) return;
+  Fail("weight [{}, {}] is {}: only finite weights can be quantized; see 'ixc inspect --verify'",
+       row, i, weights[i]);
 }
 
 }  // namespace
 
-// As integers magnitudes have the same order, and a loop that finds the largest becomes vector
-// instructions, which the compiler does not dare with floats.
-float LargestMagnitude(std::span<const float> weights) {
-  int32_t largest = 0;
-  for (float weight : weights) {
-    largest = std::max(largest, std::bit_cast<int32_t>(weight) & 0x7fffffff);
-  }
-  return std::bit_cast<float>(largest);
+size_t FirstNotFinite(std::span<const float> weights) {
+  if (std::isfinite(LargestMagnitude(weights))) return weights.size();
+  const auto found =
+      std::find_if(weights.begin(), weights.end(), [](float w) { return !std::isfinite(w); });
+  return static_cast<size_t>(found - weights.begin());
 }
 
 float ScaleEightBits(std::span<const float> weights) {

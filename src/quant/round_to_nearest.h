@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 
@@ -17,9 +18,8 @@ inline float RoundClamped(float value, float lowest, float highest) {
   return (std::clamp(value, lowest, highest) + 0x1.8p23f) - 0x1.8p23f;
 }
 
-// The largest |w|; NaN where there is one, infinity where there is one of those and no NaN; 0 of
-// none.
-float LargestMagnitude(std::span<const float> weights);
+// The first weight that is not finite; weights.size() where all are.
+size_t FirstNotFinite(std::span<const float> weights);
 
 // Eight bits, one scale an output, as the original tool set's W8A8:
 //   scale = max(max |w| / 127, 2^-23),   q = clamp(round(w / scale), -127, 127), half to even

@@ -45,4 +45,16 @@ struct LowRankCase {
   }
 };
 
+// Whether a product with the terms has the bits of one without them and the terms behind it.
+// product(y, terms) is the product of x into y [x.rows, n].
+template <typename Product>
+bool HasTermsBehind(ConstMatrixView x, int64_t n, std::span<const LowRankTerm> terms,
+                    const Compute& compute, Product&& product) {
+  StridedMatrix y(x.rows, n, n + 2, 7), twin(x.rows, n, n + 2, 7);
+  product(y.view, terms);
+  product(twin.view, std::span<const LowRankTerm>());
+  AddLowRank(x, terms, twin.view, compute);
+  return SameBits(y.values, twin.values);
+}
+
 }  // namespace ixc
